@@ -1,0 +1,1 @@
+"""The generation loop as a SavedModel and as a TFLite file."""

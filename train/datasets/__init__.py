@@ -1,0 +1,1 @@
+"""Data sets in raw units, one file each."""

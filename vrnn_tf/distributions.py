@@ -1,0 +1,163 @@
+"""tensorflow_probability's distributions for the active Keras backend, and the three that it lacks."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+if keras.backend.backend() == "jax":
+    from tensorflow_probability.substrates import jax as tfp
+else:
+    import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+_Properties = tfp.util.ParameterProperties
+
+
+class BivariateNormal(tfd.Distribution):
+    """Two correlated normal variables: Eqs. (24, 25) of Graves, arXiv:1308.0850.
+
+    Equal to `tfd.MultivariateNormalTriL`, written out for two dimensions: a triangular solve for
+    every component of every time step costs more than the rest of the likelihood.
+
+    Args:
+        loc: `[..., 2]`.
+        scale: `[..., 2]`, positive.
+        correlation: `[...]`, strictly between -1 and 1.
+    """
+
+    def __init__(self, loc, scale, correlation, name="BivariateNormal"):
+        parameters = dict(locals())
+        self.loc, self.scale, self.correlation = loc, scale, correlation
+        super().__init__(
+            dtype=loc.dtype,
+            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            "loc": _Properties(event_ndims=1),
+            "scale": _Properties(event_ndims=1),
+            "correlation": _Properties(event_ndims=0),
+        }
+
+    def _event_shape(self):
+        return (2,)
+
+    def _event_shape_tensor(self):
+        return ops.convert_to_tensor([2], dtype="int32")
+
+    def _log_prob(self, x):
+        standardized = (x - self.loc) / self.scale
+        first, second = standardized[..., 0], standardized[..., 1]
+        # The second variable given the first has this scale, in units of its own scale.
+        conditional_scale = ops.sqrt(1.0 - ops.square(self.correlation))
+        residual = (second - self.correlation * first) / conditional_scale
+        log_normalizer = (
+            math.log(2.0 * math.pi)
+            + ops.sum(ops.log(self.scale), axis=-1)
+            + ops.log(conditional_scale)
+        )
+        return -0.5 * (ops.square(first) + ops.square(residual)) - log_normalizer
+
+
+class DiscretizedLogistic(tfd.Distribution):
+    """A logistic variable rounded to `num_levels` even levels of [-1, 1] (arXiv:1701.05517).
+
+    The mass of a level is the difference of two sigmoids. It is computed without a cancellation:
+    with u the standardised distance and d half a bin in units of the scale,
+    `log(sigmoid(u + d) - sigmoid(u - d)) = log(1 - e^(-2d)) - softplus(-(u + d)) - softplus(u - d)`.
+    The two outermost levels take the tails. A value between two levels counts as the nearer one.
+
+    Args:
+        loc: `[...]`, in units of x.
+        scale: `[...]`, positive.
+        num_levels: at least 2; 65536 for 16-bit audio.
+    """
+
+    def __init__(self, loc, scale, num_levels, name="DiscretizedLogistic"):
+        parameters = dict(locals())
+        self.loc, self.scale, self.num_levels = loc, scale, num_levels
+        super().__init__(
+            dtype=loc.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            "loc": _Properties(event_ndims=0),
+            "scale": _Properties(event_ndims=0),
+            "num_levels": _Properties(event_ndims=None, specifies_shape=True),
+        }
+
+    def _event_shape(self):
+        return ()
+
+    def _event_shape_tensor(self):
+        return ops.zeros((0,), dtype="int32")
+
+    def _log_prob(self, x):
+        top = self.num_levels - 1
+        level = ops.clip(ops.round((x + 1.0) * (0.5 * top)), 0, top)
+        distance = (level * (2.0 / top) - 1.0 - self.loc) / self.scale
+        half_bin = 1.0 / (top * self.scale)
+        below_upper_edge = -ops.softplus(-(distance + half_bin))
+        above_lower_edge = -ops.softplus(distance - half_bin)
+        inside = ops.log(-ops.expm1(-2.0 * half_bin)) + below_upper_edge + above_lower_edge
+        return ops.where(
+            level == 0, below_upper_edge, ops.where(level == top, above_lower_edge, inside)
+        )
+
+
+class IndependentBlocks(tfd.Distribution):
+    """Independent distributions over consecutive slices of one vector.
+
+    The density of `tfd.Blockwise`, which traces a sample of every block to compute it.
+
+    Args:
+        blocks: distributions of one batch shape and of static vector events.
+    """
+
+    def __init__(self, blocks, name="IndependentBlocks"):
+        parameters = dict(locals())
+        self.blocks = list(blocks)
+        self.event_sizes = [int(block.event_shape[-1]) for block in self.blocks]
+        super().__init__(
+            dtype=self.blocks[0].dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    def _batch_shape(self):
+        return self.blocks[0].batch_shape
+
+    def _batch_shape_tensor(self):
+        return self.blocks[0].batch_shape_tensor()
+
+    def _event_shape(self):
+        return (sum(self.event_sizes),)
+
+    def _event_shape_tensor(self):
+        return ops.convert_to_tensor([sum(self.event_sizes)], dtype="int32")
+
+    def _log_prob(self, x):
+        log_prob, start = 0.0, 0
+        for block, size in zip(self.blocks, self.event_sizes, strict=True):
+            log_prob = log_prob + block.log_prob(x[..., start : start + size])
+            start += size
+        return log_prob

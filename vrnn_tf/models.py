@@ -1,0 +1,542 @@
+"""The variational recurrent neural network: arXiv:1506.02216, its five models in one class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from vrnn_tf import bounds, generation, likelihoods, presets, rng
+from vrnn_tf.cell import VRNNCell
+from vrnn_tf.networks import (
+    DiagonalGaussian,
+    FeedForward,
+    GaussianNetwork,
+    Initialization,
+    SymbolEmbedding,
+    gaussian_packing,
+    hidden_layers,
+    packed_output,
+)
+from vrnn_tf.validation import (
+    check_choice,
+    check_integer,
+    check_number,
+    check_sequences,
+    check_widths,
+)
+
+NETWORKS = ("phi_x", "phi_z", "prior", "posterior", "decoder")
+
+
+@keras.saving.register_keras_serializable(package="vrnn_tf")
+class VRNN(keras.Model):
+    """A recurrent model of sequences with a latent variable at every time step.
+
+    Each step draws z_t from a prior that reads h_{t-1}, x_t from a decoder that reads z_t and
+    h_{t-1}, and updates h (Eqs. 5-7). Training maximises the lower bound of Eq. (11),
+
+        sum_t log p(x_t | z_<=t, x_<t) - KL(q(z_t | x_<=t, z_<t) || p(z_t | x_<t, z_<t)),
+
+    whose two terms enter through `add_loss`: `fit` needs no targets and no loss function. The
+    models of the paper are configurations:
+
+        RNN-Gauss     likelihood "gaussian", latent_size 0
+        RNN-GMM       likelihood "gmm" (pen strokes: "bivariate_gmm"), latent_size 0
+        VRNN-I-Gauss  likelihood "gaussian", prior "standard_normal"
+        VRNN-Gauss    likelihood "gaussian"
+        VRNN-GMM      likelihood "gmm" (pen strokes: "bivariate_gmm")
+
+    Args:
+        likelihood: name, `{"name": name, **arguments}` or a `likelihoods.Likelihood`.
+        latent_size: Z; 0 for a model without a latent variable.
+        recurrent_units: units of the core; several integers make a stack. Leave it None when
+            `recurrent_cell` is a cell.
+        recurrent_cell: "lstm", "gru", "simple_rnn", any Keras recurrent cell or a list of them.
+        hidden_units: widths of the hidden layers of phi_x, phi_z, prior, posterior and decoder: an
+            integer (one layer), a sequence, or `{network: either}` (150 where a name is missing).
+        activation: of the hidden layers.
+        embedding_size: length of the symbol vectors that phi_x starts with; categorical only.
+        prior: "conditional" (Eq. 5) or "standard_normal" (VRNN-I).
+        posterior: "filtering" (Eq. 9) or "residual" (its mean is relative to the prior's).
+        initialization: "glorot" (Keras's defaults) or "paper".
+        max_norm: the largest norm of the columns of non-recurrent kernels, or None.
+        min_scale: floor of the scales of prior and posterior.
+        kl_weight: weight of the KL term in the loss. The metrics always show the true bound.
+        kl_warmup_steps: training steps over which the weight grows linearly to `kl_weight`.
+        free_nats: nats a step of KL that cost nothing ("free bits").
+        stateful_batch_size: B of `fit` and `evaluate` on chunks of long sequences, or None. The
+            states then go on from one batch to the next wherever `reset` is not 1.
+        seed: fixes initial weights and noise.
+
+    Call arguments:
+        inputs: x `[B, T, D]`, or a dictionary of "x", "mask" `[B, T]` (1 or True where there is an
+            observation) and, for a stateful model, "reset" `[B]` (1 where a row starts a new
+            sequence).
+        mask: `[B, T]`, if it is not in `inputs`.
+
+    Output shape:
+        A dictionary: log_likelihood and kl `[B, T]` (nats a step, 0 where masked), raw_parameters
+        `[B, T, P]` (see `likelihood.parameters`), h_tm1 `[B, T, H]` and, with a latent variable,
+        prior_loc, prior_scale, posterior_loc, posterior_scale and z `[B, T, Z]`.
+
+    Masking:
+        What stands at masked steps changes nothing: neither loss, gradients nor states.
+
+    Raises:
+        ValueError: for arguments or inputs that are not as above.
+
+    Differences:
+        The paper's code has no `end_of_sequence`, no KL weight and no free bits; they are off here
+        unless a preset turns them on. `initialization="paper"` with `max_norm=1.9365` has its
+        initial weights and constraint.
+
+    Example:
+
+    >>> model = VRNN("gaussian_1d", latent_size=2)
+    Traceback (most recent call last):
+    ...
+    ValueError: `likelihood` must be one of ['gaussian', 'gmm', 'bivariate_gmm', 'bernoulli', \
+'categorical', 'discretized_logistic_mixture']. Received 'gaussian_1d'. Did you mean 'gaussian'?
+    >>> model = VRNN("bivariate_gmm", latent_size=2, recurrent_units=8, hidden_units=4)
+    >>> model(np.zeros((1, 5, 3), "float32"))["kl"].shape
+    TensorShape([1, 5])
+    """
+
+    def __init__(
+        self,
+        likelihood: str | Mapping[str, Any] | likelihoods.Likelihood = "bivariate_gmm",
+        latent_size: int = 50,
+        recurrent_units: int | Sequence[int] | None = None,
+        recurrent_cell: str | keras.Layer | Sequence[keras.Layer] = "lstm",
+        hidden_units: int | Sequence[int] | Mapping[str, int | Sequence[int]] = 150,
+        activation: str = "relu",
+        embedding_size: int | None = None,
+        prior: str = "conditional",
+        posterior: str = "filtering",
+        initialization: str = "glorot",
+        max_norm: float | None = None,
+        min_scale: float = likelihoods.MIN_SCALE,
+        kl_weight: float = 1.0,
+        kl_warmup_steps: int = 0,
+        free_nats: float = 0.0,
+        stateful_batch_size: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.likelihood = likelihoods.get(likelihood)
+        self.latent_size = check_integer("latent_size", latent_size, 0)
+        self.hidden_units = _widths_by_network(hidden_units)
+        self.activation = activation
+        self.embedding_size = self._check_embedding(embedding_size)
+        self.prior = check_choice("prior", prior, ("conditional", "standard_normal"))
+        self.posterior = check_choice("posterior", posterior, ("filtering", "residual"))
+        self.max_norm = None if max_norm is None else check_number("max_norm", max_norm, 0.0, True)
+        self.min_scale = check_number("min_scale", min_scale, 0.0, strict=True)
+        self.kl_weight = check_number("kl_weight", kl_weight, 0.0)
+        self.kl_warmup_steps = check_integer("kl_warmup_steps", kl_warmup_steps, 0)
+        self.free_nats = check_number("free_nats", free_nats, 0.0)
+        if stateful_batch_size is not None:
+            check_integer("stateful_batch_size", stateful_batch_size, 1)
+        self.stateful_batch_size = stateful_batch_size
+        self.seed = check_integer("seed", seed, -(2**31))
+        self.initialization = Initialization(initialization, self.seed, self.max_norm)
+        self.recurrent_units, self.recurrent_cell = recurrent_units, recurrent_cell
+        self._make_networks(self._make_core())
+        self.build()
+
+    def _check_embedding(self, embedding_size: int | None) -> int | None:
+        if (embedding_size is None) != (self.likelihood.num_symbols is None):
+            raise ValueError(
+                "`embedding_size` goes with a likelihood of symbols (categorical), and only with "
+                f"one. Received embedding_size={embedding_size} for {self.likelihood}."
+            )
+        return None if embedding_size is None else check_integer("embedding", embedding_size, 1)
+
+    def _make_core(self) -> keras.Layer:
+        cells = self.recurrent_cell
+        if isinstance(cells, str):
+            units = check_widths("recurrent_units", self.recurrent_units or 400)
+            cells = [self.initialization.recurrent_cell(cells, width) for width in units]
+        elif self.recurrent_units is not None:
+            raise ValueError(
+                "`recurrent_units` goes with a `recurrent_cell` given by name. Received "
+                f"recurrent_units={self.recurrent_units} and {cells!r}. Leave it out."
+            )
+        if not isinstance(cells, Sequence):
+            return cells
+        return cells[0] if len(cells) == 1 else keras.layers.StackedRNNCells(cells)
+
+    def _make_networks(self, core: keras.Layer) -> None:
+        policy = self.dtype_policy
+
+        def body(network: str, first: Sequence = (), last: Sequence = ()) -> FeedForward:
+            widths = self.hidden_units[network]
+            hidden = hidden_layers(widths, self.activation, self.initialization)
+            return FeedForward([*first, *hidden, *last], name=network, dtype=policy)
+
+        def gaussian(network: str) -> GaussianNetwork:
+            packing = gaussian_packing(self.latent_size)
+            output = packed_output(packing, ("raw_scale",), self.initialization)
+            network_body = body(network, last=[output])
+            return GaussianNetwork(
+                network_body, self.latent_size, self.min_scale, name=network, dtype=policy
+            )
+
+        symbols = self.likelihood.num_symbols
+        embedding = [] if symbols is None else [SymbolEmbedding(symbols, self.embedding_size)]
+        self.phi_x = body("phi_x", first=embedding)
+        latent: dict[str, Any] = {}
+        if self.latent_size:
+            latent = {
+                "posterior_network": gaussian("posterior"),
+                "prior_network": gaussian("prior") if self.prior == "conditional" else None,
+                "phi_z": body("phi_z"),
+                "latent_size": self.latent_size,
+                "residual_posterior": self.posterior == "residual",
+            }
+        self.cell = VRNNCell(core, **latent, dtype=policy)
+        self.recurrence = keras.layers.RNN(
+            self.cell, return_sequences=True, return_state=True, dtype=policy
+        )
+        output = packed_output(
+            self.likelihood.packing, self.likelihood.scale_names, self.initialization
+        )
+        self.decoder = body("decoder", last=[output])
+
+    def build(self, input_shape=None):
+        """Creates every weight; the constructor calls it, since all sizes are known there."""
+        if self.built:
+            return
+        self.phi_x.build((None, None, self.likelihood.event_size))
+        features = self.phi_x.output_size
+        self.recurrence.build((None, None, features + self.latent_size))
+        phi_z_size = self.cell.phi_z.output_size if self.latent_size else 0
+        self.decoder.build((None, None, phi_z_size + self.cell.hidden_size))
+        # Counts training batches: the noise of each and the warm-up of the KL weight.
+        self.training_calls = self.add_weight(
+            name="training_calls", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+        batch = self.stateful_batch_size
+        sizes = self.cell.state_size if batch else []
+        self.carried_states = {
+            mode: [
+                self.add_weight(
+                    name=f"{mode}_state_{i}",
+                    shape=(batch, size),
+                    initializer="zeros",
+                    trainable=False,
+                )
+                for i, size in enumerate(sizes)
+            ]
+            for mode in ("training", "evaluation")
+        }
+        self.metric_of = {name: NatsPerSequence(name=name) for name in ("elbo", "nll", "kl")}
+        self.built = True
+
+    def compile(self, *args, jit_compile: bool = False, **kwargs):
+        """As `keras.Model.compile`, without XLA unless asked: it compiles anew for each length."""
+        super().compile(*args, jit_compile=jit_compile, **kwargs)
+
+    # --- training --------------------------------------------------------------------------------
+
+    def call(self, inputs, mask=None, training=False):
+        x, mask, reset = self._standardize_inputs(inputs, mask)
+        call = self.training_calls if training else ops.zeros((), "int32")
+        seeds = rng.sequence_seeds(self.seed, call + 0, ops.shape(x)[0])
+        initial = None if reset is None else self._carry_in(reset, training)
+        outputs, states = self.observe(x, mask, seeds, initial)
+        if reset is not None:
+            for carried, state in zip(self._carried(training), states, strict=True):
+                carried.assign(ops.stop_gradient(ops.cast(state, carried.dtype)))
+        self._add_bound(outputs, mask, training)
+        if training:
+            self.training_calls.assign_add(1)
+        return outputs
+
+    def observe(self, x, mask, seeds, initial_states=None, start=None):
+        """Runs the posterior over observations: the path of training, priming and scoring.
+
+        Args:
+            x: float32 `[B, T, D]`.
+            mask: bool `[B, T]`.
+            seeds: int32 `[B]`, fix the noise of z.
+            initial_states: `[h, *core states]`, each `[B, size]`; zeros if None.
+            start: int32 `[B]`, how many steps the sequences have already; 0 if None.
+
+        Returns:
+            The dictionary described in the class and the states after the last observation.
+        """
+        x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
+        inputs = self.phi_x(x)
+        if self.latent_size:
+            eps = ops.cast(self._posterior_noise(x, seeds, start), inputs.dtype)
+            inputs = ops.concatenate([inputs, eps], axis=-1)
+        if initial_states is None:
+            initial_states = self.cell.get_initial_state(ops.shape(x)[0])
+        packed, *states = self.recurrence(inputs, initial_state=initial_states, mask=mask)
+        outputs = self.cell.output_packing.unpack(packed)
+        phi_z = self.cell.phi_z(outputs["z"]) if self.latent_size else None
+        raw = ops.cast(self.decode(phi_z, outputs["h_tm1"]), "float32")
+        log_likelihood = self.likelihood.log_prob(raw, x)
+        outputs = {name: ops.cast(value, "float32") for name, value in outputs.items()}
+        outputs["raw_parameters"] = raw
+        outputs["log_likelihood"] = bounds.zero_masked(log_likelihood, mask)
+        outputs["kl"] = bounds.zero_masked(self._kl(outputs, log_likelihood), mask)
+        return outputs, states
+
+    def decode(self, phi_z, h_tm1):
+        """Eq. (6): raw parameters of the likelihood, `[..., P]`. `phi_z` is None without z."""
+        features = h_tm1 if phi_z is None else ops.concatenate([phi_z, h_tm1], axis=-1)
+        return ops.cast(self.decoder(features), "float32")
+
+    def _posterior_noise(self, x, seeds, start):
+        steps = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
+        if start is not None:
+            steps = steps + ops.expand_dims(start, -1)
+        size = rng.normal_noise_size(self.latent_size)
+        return rng.normal(rng.uniform(seeds, steps, size, rng.POSTERIOR), self.latent_size)
+
+    def _kl(self, outputs, log_likelihood):
+        if not self.latent_size:
+            return ops.zeros_like(log_likelihood)
+        posterior = DiagonalGaussian(outputs["posterior_loc"], outputs["posterior_scale"])
+        prior = DiagonalGaussian(outputs["prior_loc"], outputs["prior_scale"])
+        return bounds.kl_divergence(posterior, prior)
+
+    def _add_bound(self, outputs, mask, training) -> None:
+        """Adds the negative bound, nats a sequence, averaged over the rows that hold anything."""
+        rows = ops.maximum(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")), 1.0)
+        self.add_loss(-ops.sum(outputs["log_likelihood"]) / rows)
+        if self.latent_size:
+            kl = bounds.zero_masked(bounds.with_free_bits(outputs["kl"], self.free_nats), mask)
+            self.add_loss(self._kl_weight(training) * ops.sum(kl) / rows)
+
+    def _kl_weight(self, training):
+        if not (training and self.kl_warmup_steps):
+            return self.kl_weight
+        progress = ops.cast(self.training_calls + 1, "float32") / self.kl_warmup_steps
+        return self.kl_weight * ops.minimum(progress, 1.0)
+
+    def _carried(self, training) -> list:
+        return self.carried_states["training" if training else "evaluation"]
+
+    def _carry_in(self, reset, training) -> list:
+        keep = 1.0 - ops.reshape(ops.cast(reset, "float32"), (-1, 1))
+        return [ops.cast(keep, state.dtype) * state for state in self._carried(training)]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "VRNN is trained on x alone: its loss is the bound on log p(x). Received targets "
+                "or sample weights. Pass x, or a data set of {'x': x, 'mask': mask}."
+            )
+        _, mask, reset = self._standardize_inputs(x, None)
+        begins = ops.any(mask, axis=-1)
+        if reset is not None:
+            begins = ops.logical_and(begins, ops.reshape(reset, (-1,)) > 0)
+        sequences = ops.sum(ops.cast(begins, "float32"))
+        log_likelihood, kl = ops.sum(y_pred["log_likelihood"]), ops.sum(y_pred["kl"])
+        values = {"elbo": log_likelihood - kl, "nll": -log_likelihood, "kl": kl}
+        for name, metric in self.metric_of.items():
+            metric.update_state(values[name], sequences)
+        return super().compute_loss(x=x, y_pred=y_pred, training=training)
+
+    def _standardize_inputs(self, inputs, mask):
+        """Returns x float32 `[B, T, D]`, mask bool `[B, T]` and reset (None unless stateful)."""
+        named = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
+        expected = {"x", "mask", "reset"} if self.stateful_batch_size else {"x", "mask"}
+        if "x" not in named or not set(named) <= expected:
+            raise ValueError(
+                f"Inputs must be x or a dictionary of {sorted(expected)}. Received {list(named)}."
+                + (" `reset` needs stateful_batch_size." if "reset" in named else "")
+            )
+        x = ops.convert_to_tensor(named["x"])
+        check_sequences(x, self.likelihood.event_size, self.likelihood.description)
+        x = ops.cast(x, "float32")
+        mask = named.get("mask", None if isinstance(mask, Mapping) else mask)
+        if mask is None:
+            mask = ops.ones_like(x[..., 0], dtype="bool")
+        mask = ops.cast(mask, "bool")
+        if len(mask.shape) != 2:
+            raise ValueError(f"`mask` must be [B, T]. Received shape {tuple(mask.shape)}.")
+        x = _check_finite(ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x)))
+        return x, mask, self._check_reset(named, x)
+
+    def _check_reset(self, named: Mapping[str, Any], x):
+        batch = self.stateful_batch_size
+        if batch is None:
+            return None
+        if "reset" not in named or x.shape[0] not in (batch, None):
+            raise ValueError(
+                f"A model with stateful_batch_size={batch} needs 'reset' [{batch}] and x "
+                f"[{batch}, T, D]. Received {list(named)} with x of shape {tuple(x.shape)}. Use "
+                "batches of that size; drop or pad the last one."
+            )
+        return named["reset"]
+
+    # --- generation ------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        num_sequences: int = 1,
+        num_steps: int = 600,
+        temperature: float = 1.0,
+        seed: int = 0,
+        prime=None,
+        **options: float,
+    ) -> list[np.ndarray]:
+        """Draws new sequences.
+
+        Args:
+            num_sequences: how many.
+            num_steps: the largest number of steps; sequences that end themselves are shorter.
+            temperature: multiplies the noise of x. 0: the most probable component's mode.
+            seed: an integer; the same seed gives the same sequences here, in the SavedModel and in
+                the TFLite file. Sequence i has the seed `seed + i`.
+            prime: `[T, D]`, a beginning to go on from, in normalised units; it is not repeated in
+                the result.
+            **options: `latent_temperature` (multiplies the noise of z) and, for pen strokes,
+                `pen_bias` (nats, raises the odds of a lift).
+
+        Returns:
+            `num_sequences` float32 arrays `[T_i, D]`, in the units that the model was trained on.
+
+        Raises:
+            ValueError: if an argument is out of range or an option is unknown (lists the known).
+        """
+        check_integer("num_sequences", num_sequences, 1)
+        check_integer("num_steps", num_steps, 0)
+        seeds = np.arange(num_sequences, dtype=np.int64) + check_integer("seed", seed, -(2**63))
+        seeds = ops.convert_to_tensor(seeds.astype(np.int32))  # wraps around
+        defaults = generation.option_defaults(self.likelihood, self.latent_size)
+        values = {**defaults, "temperature": temperature, **options}
+        for name, value in values.items():
+            check_choice("option", name, defaults)
+            check_number(name, value, 0.0 if "temperature" in name else -np.inf)
+        states, start = self._prime(prime, num_sequences, seeds)
+        full = [num_sequences]
+        x, length = generation.generate(
+            self,
+            states,
+            seeds,
+            start,
+            ops.full(full, num_steps, dtype="int32"),
+            {name: ops.full(full, float(value)) for name, value in values.items()},
+            max_steps=num_steps,
+        )
+        x, length = ops.convert_to_numpy(x), ops.convert_to_numpy(length)
+        return [row[:end] for row, end in zip(x, length, strict=True)]
+
+    def _prime(self, prime, num_sequences: int, seeds):
+        if prime is None:
+            zeros = ops.zeros((num_sequences,), dtype="int32")
+            return self.cell.get_initial_state(num_sequences), zeros
+        prefix = np.asarray(prime, dtype=np.float32)
+        if prefix.ndim != 2 or not np.isfinite(prefix).all():
+            raise ValueError(
+                f"`prime` must be one finite sequence [T, {self.likelihood.event_size}]. Received "
+                f"shape {prefix.shape}" + (" with NaN or infinity." if prefix.ndim == 2 else ".")
+            )
+        x = np.repeat(prefix[None], num_sequences, axis=0)
+        check_sequences(x, self.likelihood.event_size, self.likelihood.description)
+        mask = ops.ones(x.shape[:2], dtype="bool")
+        _, states = self.observe(ops.convert_to_tensor(x), mask, seeds)
+        return states, ops.full([num_sequences], len(prefix), dtype="int32")
+
+    # --- configuration ---------------------------------------------------------------------------
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> VRNN:
+        """A model of a named configuration, see `presets.PRESETS`.
+
+        Raises:
+            ValueError: if the name is unknown; lists the valid ones.
+        """
+        return cls(**{**presets.get(name), **overrides})
+
+    def get_config(self) -> dict[str, Any]:
+        cell = self.recurrent_cell
+        own = {
+            "likelihood": {"name": self.likelihood.name, **self.likelihood.get_config()},
+            "latent_size": self.latent_size,
+            "recurrent_units": self.recurrent_units,
+            "recurrent_cell": cell if isinstance(cell, str) else _serialize_cells(cell),
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+            "embedding_size": self.embedding_size,
+            "prior": self.prior,
+            "posterior": self.posterior,
+            "initialization": self.initialization.scheme,
+            "max_norm": self.max_norm,
+            "min_scale": self.min_scale,
+            "kl_weight": self.kl_weight,
+            "kl_warmup_steps": self.kl_warmup_steps,
+            "free_nats": self.free_nats,
+            "stateful_batch_size": self.stateful_batch_size,
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> VRNN:
+        cell = config.get("recurrent_cell")
+        if isinstance(cell, Mapping | list | tuple):
+            config = {**config, "recurrent_cell": _deserialize_cells(cell)}
+        if isinstance(config.get("dtype"), Mapping):
+            config["dtype"] = keras.dtype_policies.deserialize(config["dtype"])
+        return cls(**config)
+
+
+class NatsPerSequence(keras.metrics.Metric):
+    """Nats summed over every step of every sequence, divided by the number of sequences."""
+
+    def __init__(self, name: str):
+        super().__init__(name=name)
+        self.total = self.add_variable((), initializer="zeros", name="total")
+        self.sequences = self.add_variable((), initializer="zeros", name="sequences")
+
+    def update_state(self, nats, sequences):
+        """Adds the `nats` of a batch in which `sequences` sequences begin."""
+        self.total.assign_add(nats)
+        self.sequences.assign_add(sequences)
+
+    def result(self):
+        return ops.divide_no_nan(self.total, self.sequences)
+
+
+def _widths_by_network(hidden_units) -> dict[str, tuple[int, ...]]:
+    if not isinstance(hidden_units, Mapping):
+        hidden_units = dict.fromkeys(NETWORKS, hidden_units)
+    for name in hidden_units:
+        check_choice("hidden_units", name, NETWORKS)
+    return {
+        name: check_widths(f"hidden_units[{name!r}]", hidden_units.get(name, 150))
+        for name in NETWORKS
+    }
+
+
+def _serialize_cells(cells):
+    if isinstance(cells, Sequence):
+        return [keras.saving.serialize_keras_object(cell) for cell in cells]
+    return keras.saving.serialize_keras_object(cells)
+
+
+def _deserialize_cells(config):
+    if isinstance(config, Mapping):
+        return keras.saving.deserialize_keras_object(config)
+    return [keras.saving.deserialize_keras_object(cell) for cell in config]
+
+
+def _check_finite(x):
+    """x, after a check (outside XLA, which drops it) that it holds neither NaN nor infinity."""
+    if keras.backend.backend() != "tensorflow" or isinstance(x, keras.KerasTensor):
+        return x
+    import tensorflow as tf
+
+    message = "`x` must be finite wherever `mask` is True. Clean or mask these steps. Received x"
+    return tf.debugging.check_numerics(x, message)

@@ -1,0 +1,98 @@
+"""Named slices of one vector: the one place where packed parameters get and lose their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+
+class Packing:
+    """An ordered set of names, each owning a slice of a vector's last axis.
+
+    `keras.layers.RNN` lets a cell return one tensor and a decoder is one matrix product, so several
+    named quantities travel side by side in one vector. A `Packing` is the only code that knows
+    where each of them lies.
+
+    Args:
+        sizes: `{name: size}` in the order of the slices; every size is a positive integer.
+
+    Raises:
+        ValueError: if a size is not a positive integer.
+
+    Example:
+
+    >>> packing = Packing({"loc": 2, "raw_scale": 2})
+    >>> packing.size
+    4
+    >>> packing.unpack(np.arange(4.0))["raw_scale"].tolist()
+    [2.0, 3.0]
+    """
+
+    def __init__(self, sizes: Mapping[str, int]):
+        for name, size in sizes.items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(
+                    f"Every packed slice needs a positive integer size. Received {name}={size!r}. "
+                    "Leave an empty slice out."
+                )
+        self.sizes = dict(sizes)
+        self.size = sum(self.sizes.values())
+
+    def pack(self, values: Mapping[str, keras.KerasTensor]) -> keras.KerasTensor:
+        """Concatenates `values[name]`, each `[..., sizes[name]]`, into `[..., size]`.
+
+        Raises:
+            ValueError: if the names are not exactly those of the packing.
+        """
+        if set(values) != set(self.sizes):
+            raise ValueError(
+                f"Expected values for {list(self.sizes)}. Received {list(values)}. "
+                "Give every name exactly once."
+            )
+        return ops.concatenate([values[name] for name in self.sizes], axis=-1)
+
+    def unpack(self, packed: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+        """Slices `packed`, `[..., size]`, into `{name: [..., sizes[name]]}`.
+
+        Raises:
+            ValueError: if the last axis does not have `size` entries.
+        """
+        if packed.shape[-1] != self.size:
+            raise ValueError(
+                f"Expected a last axis of {self.size} ({self.sizes}). "
+                f"Received shape {tuple(packed.shape)}."
+            )
+        values, start = {}, 0
+        for name, size in self.sizes.items():
+            values[name] = packed[..., start : start + size]
+            start += size
+        return values
+
+    def __repr__(self) -> str:
+        return f"Packing({self.sizes})"
+
+
+@keras.saving.register_keras_serializable(package="vrnn_tf")
+class PackedConstant(keras.initializers.Initializer):
+    """Initialises a packed bias with one constant for every name.
+
+    Args:
+        sizes: `{name: size}`, as in `Packing`.
+        values: `{name: value}`; a name that is missing gets 0.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], values: Mapping[str, float]):
+        self.sizes = dict(sizes)
+        self.values = dict(values)
+
+    def __call__(self, shape, dtype=None):
+        parts = [
+            ops.full((size,), self.values.get(name, 0.0), dtype=dtype)
+            for name, size in self.sizes.items()
+        ]
+        return ops.reshape(ops.concatenate(parts), shape)
+
+    def get_config(self) -> dict:
+        return {"sizes": self.sizes, "values": self.values}

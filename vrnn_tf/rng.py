@@ -1,0 +1,132 @@
+"""Counter-based noise: the same numbers in eager mode, in a graph, under XLA and in TFLite.
+
+Every random number is a pure function of `(seed, stream, step, feature)`, computed by
+threefry2x32-20 (Salmon et al. 2011, Random123). Nothing is stored and nothing is drawn in order, so
+a sequence's noise does not depend on its neighbours in the batch, on the length of the loop that
+asks for it or on the runtime. Only wrapping int32 additions, multiplications, arithmetic shifts and
+exclusive ors are used: each of them is a TFLite builtin.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+# One key word tells apart what the noise is for, so that no two uses ever share a number.
+LATENT, OBSERVATION, POSTERIOR, SEED = 0, 1, 2, 3
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_KEY_PARITY = 0x1BD11BDA
+
+
+def threefry2x32(
+    key0: keras.KerasTensor,
+    key1: keras.KerasTensor,
+    counter0: keras.KerasTensor,
+    counter1: keras.KerasTensor,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Encrypts the counter under the key: 20 rounds of threefry2x32.
+
+    Args:
+        key0, key1, counter0, counter1: int32 tensors of shapes that broadcast together; their 32
+            bits are the cipher's words.
+
+    Returns:
+        Two int32 tensors of the broadcast shape, 64 random bits for each element.
+    """
+    keys = (key0, key1, _xor(_xor(key0, key1), _KEY_PARITY))
+    word0, word1 = counter0 + keys[0], counter1 + keys[1]
+    for block in range(5):
+        for rotation in _ROTATIONS[block % 2]:
+            word0 = word0 + word1
+            word1 = _xor(_rotate_left(word1, rotation), word0)
+        word0 = word0 + keys[(block + 1) % 3]
+        word1 = word1 + keys[(block + 2) % 3] + (block + 1)
+    return word0, word1
+
+
+def uniform(
+    seed: keras.KerasTensor, step: keras.KerasTensor, size: int, stream: int
+) -> keras.KerasTensor:
+    """Uniform numbers strictly between 0 and 1.
+
+    Args:
+        seed: int32 `[B]`, one seed for each sequence.
+        step: int32 `[T]` or `[B, T]`, the numbers of the time steps.
+        size: how many numbers each step needs.
+        stream: `LATENT`, `OBSERVATION` or `POSTERIOR`.
+
+    Returns:
+        float32 `[B, T, size]`, multiples of 2^-24.
+    """
+    pairs = ops.arange(math.ceil(size / 2), dtype="int32")
+    step = step if len(step.shape) == 2 else ops.expand_dims(step, 0)
+    words = threefry2x32(
+        ops.reshape(seed, (-1, 1, 1)),
+        ops.convert_to_tensor(stream, dtype="int32"),
+        ops.expand_dims(step, -1),
+        ops.reshape(pairs, (1, 1, -1)),
+    )
+    bits = ops.concatenate(words, axis=-1)[..., :size]
+    high_bits = _xor(ops.right_shift(bits, 9), ops.right_shift(bits, 31) * 2**23)  # logical shift
+    return (ops.cast(high_bits, "float32") + 0.5) * 2.0**-23
+
+
+def normal_noise_size(size: int) -> int:
+    """How many uniform numbers `normal` needs for `size` normal ones: the next even number."""
+    return 2 * math.ceil(size / 2)
+
+
+def normal(uniforms: keras.KerasTensor, size: int) -> keras.KerasTensor:
+    """Standard normal numbers from uniform ones by the Box-Muller transform.
+
+    Args:
+        uniforms: `[..., normal_noise_size(size)]`, strictly between 0 and 1.
+        size: how many normal numbers to return.
+
+    Returns:
+        `[..., size]`.
+    """
+    half = normal_noise_size(size) // 2
+    radius = ops.sqrt(-2.0 * ops.log(uniforms[..., :half]))
+    angle = (2.0 * math.pi) * uniforms[..., half:]
+    return ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)], axis=-1)[..., :size]
+
+
+def gumbel(uniforms: keras.KerasTensor) -> keras.KerasTensor:
+    """Standard Gumbel numbers: `argmax(logits + gumbel)` is a draw from `Categorical(logits)`."""
+    return -ops.log(-ops.log(uniforms))
+
+
+def logistic(uniforms: keras.KerasTensor) -> keras.KerasTensor:
+    """Standard logistic numbers: `logits + logistic > 0` is a draw from `Bernoulli(logits)`."""
+    return ops.log(uniforms) - ops.log(1.0 - uniforms)
+
+
+def sequence_seeds(seed: int, call: keras.KerasTensor, batch_size) -> keras.KerasTensor:
+    """One seed for each row of the `call`-th batch of a model.
+
+    Args:
+        seed: the model's seed.
+        call: int32 scalar, counts the batches.
+        batch_size: B, an integer or a scalar tensor.
+
+    Returns:
+        int32 `[B]`.
+    """
+    rows = ops.arange(batch_size, dtype="int32")
+    seed, stream = (ops.convert_to_tensor(word, dtype="int32") for word in (seed, SEED))
+    return threefry2x32(seed, stream, ops.zeros_like(rows) + call, rows)[0]
+
+
+def _xor(a, b):
+    return ops.bitwise_xor(a, b)
+
+
+def _rotate_left(word, count: int):
+    # TFLite has no left shift (multiply by 2^count instead) and its right shift copies the sign
+    # bit: the exclusive or with the sign's copies takes them out again.
+    sign_copies = ops.right_shift(word, 31)
+    return _xor(_xor(word, sign_copies) * 2**count, ops.right_shift(word, 32 - count))

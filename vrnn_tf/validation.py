@@ -1,0 +1,66 @@
+"""Checks of what people pass in. Each error says what was expected, what came, and the fix."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Returns `value` if it is one of `choices`.
+
+    Raises:
+        ValueError: otherwise; lists the choices and names the nearest one.
+    """
+    choices = list(choices)
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(str(value), choices, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`{name}` must be one of {choices}. Received {value!r}.{hint}")
+
+
+def check_integer(name: str, value: Any, minimum: int) -> int:
+    """Returns `value` if it is an integer of at least `minimum`; raises ValueError otherwise."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < minimum:
+        raise ValueError(f"`{name}` must be an integer >= {minimum}. Received {value!r}.")
+    return int(value)
+
+
+def check_number(name: str, value: Any, minimum: float = -math.inf, strict: bool = False) -> float:
+    """Returns `value` as a float if it is finite and at least (`strict`: above) `minimum`."""
+    bound = f"{'>' if strict else '>='} {minimum}" if minimum > -math.inf else "finite"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < minimum or (strict and number == minimum):
+        raise ValueError(f"`{name}` must be a number {bound}. Received {value!r}.")
+    return number
+
+
+def check_widths(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    """Returns layer widths as a tuple; an integer means one layer, `()` means none."""
+    widths = (value,) if hasattr(value, "__index__") else value
+    if isinstance(widths, str) or not isinstance(widths, Iterable):
+        raise ValueError(
+            f"`{name}` must be an integer or a sequence of them. Received {value!r}. "
+            "Give one width for each layer, for example (150,)."
+        )
+    return tuple(check_integer(f"{name}[{i}]", width, 1) for i, width in enumerate(widths))
+
+
+def check_sequences(x: Any, event_size: int, description: str) -> None:
+    """Raises ValueError unless the static shape of `x` is `[B, T, event_size]`."""
+    shape = tuple(x.shape)
+    if len(shape) == 3 and shape[-1] in (event_size, None):
+        return
+    fix = {
+        1: "Add a batch axis, a time axis and a feature axis.",
+        2: "Add the axis that is missing: x[None] for one sequence, x[..., None] for one feature.",
+    }.get(len(shape), f"The last axis must have {event_size} entries.")
+    raise ValueError(
+        f"`x` must be [B, T, {event_size}] ({description}). Received shape {shape}. {fix}"
+    )
