@@ -1,7 +1,7 @@
 """Maps the checkout's folders to one top-level package; everything else is in pyproject.toml.
 
-`train/` and `export/` lie beside `vrnn_tf/` in the checkout and are installed as `vrnn_tf.train` and
-`vrnn_tf.export`.
+`train/` and `export/` lie beside `vrnn_tf/` in the checkout and are installed as `vrnn_tf.train`
+and `vrnn_tf.export`.
 """
 
 from setuptools import setup

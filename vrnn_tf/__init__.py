@@ -1,7 +1,7 @@
 """The Variational Recurrent Neural Network (arXiv:1506.02216) for Keras 3 and TensorFlow.
 
-Names are imported when they are first used, so that drawing strokes or running an exported file does
-not load TensorFlow.
+Names are imported when they are first used, so that drawing strokes or running an exported file
+does not load TensorFlow.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ class VRNNCell(keras.layers.Layer):
 
     Prior, posterior and decoder all read h_{t-1}, never h_t:
 
-        prior      z_t ~ N(loc, scale^2)           loc, scale = phi_prior(h_{t-1})               Eq. (5)
-        posterior  z_t | x_t ~ N(loc, scale^2)     loc, scale = phi_enc(phi_x(x_t), h_{t-1})     Eq. (9)
-        recurrence h_t = f(phi_x(x_t), phi_z(z_t), h_{t-1})                                      Eq. (7)
+        prior       z_t       ~ N(loc, scale^2),  loc, scale = phi_prior(h_{t-1})              (5)
+        recurrence  h_t       = f(phi_x(x_t), phi_z(z_t), h_{t-1})                             (7)
+        posterior   z_t | x_t ~ N(loc, scale^2),  loc, scale = phi_enc(phi_x(x_t), h_{t-1})    (9)
 
     The cell draws nothing: the noise of z comes in beside phi_x(x_t), so the cell is a
     deterministic function that runs, differentiates and converts like any other.
@@ -47,8 +47,8 @@ class VRNNCell(keras.layers.Layer):
         `keras.layers.RNN` holds the states over masked steps and repeats the last output there.
 
     Raises:
-        ValueError: if the parts do not fit together, or if the core has dropout (its masks would be
-            drawn inside the loop; noise has to come in as data).
+        ValueError: if the parts do not fit together, if the core computes in another dtype, or if
+            it has dropout (its masks would be drawn inside the loop; noise has to come in as data).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class VRNNCell(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_core(core)
+        _check_core(core, self.compute_dtype)
         if (latent_size > 0) != (posterior_network is not None) or (latent_size > 0) != (
             phi_z is not None
         ):
@@ -72,9 +72,9 @@ class VRNNCell(keras.layers.Layer):
                 f"posterior_network={posterior_network}, phi_z={phi_z}."
             )
         self.core = core
-        self.posterior_network = posterior_network
-        self.prior_network = prior_network
-        self.phi_z = phi_z
+        self.posterior_network: Any = posterior_network
+        self.prior_network: Any = prior_network
+        self.phi_z: Any = phi_z
         self.latent_size = latent_size
         self.residual_posterior = residual_posterior
         self.hidden_size = core_output_size(core)
@@ -153,9 +153,8 @@ class VRNNCell(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> VRNNCell:
-        for name in _PARTS:
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in _PARTS}
+        return cls(**{**config, **parts})
 
 
 _PARTS = ("core", "posterior_network", "prior_network", "phi_z")
@@ -172,13 +171,20 @@ def _build(layer: keras.Layer, input_shape) -> None:
         layer.build(input_shape)
 
 
-def _check_core(core: keras.Layer) -> None:
-    if not hasattr(core, "state_size") or not callable(core):
+def _check_core(core: keras.Layer, compute_dtype: str) -> None:
+    runs_a_cell = isinstance(core, keras.layers.RNN)
+    if runs_a_cell or not hasattr(core, "state_size") or not callable(core):
         raise ValueError(
             "`core` must be a Keras recurrent cell such as keras.layers.LSTMCell(400). Received "
             f"{core!r}. Pass the cell, not the layer that runs it."
         )
     for cell in getattr(core, "cells", [core]):
+        if getattr(cell, "compute_dtype", compute_dtype) != compute_dtype:
+            raise ValueError(
+                f"The recurrent core must compute in {compute_dtype}, as the cell around it does. "
+                f"Received {cell!r}, which computes in {cell.compute_dtype}. Give both the same "
+                "dtype policy."
+            )
         if getattr(cell, "dropout", 0) or getattr(cell, "recurrent_dropout", 0):
             raise ValueError(
                 f"The recurrent core must not have dropout. Received {cell!r} with dropout="

@@ -1,8 +1,9 @@
-"""tensorflow_probability's distributions for the active Keras backend, and the three that it lacks."""
+"""tfd for the active Keras backend, and the three distributions that it lacks."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,7 +13,7 @@ if keras.backend.backend() == "jax":
 else:
     import tensorflow_probability as tfp
 
-tfd = tfp.distributions
+tfd: Any = tfp.distributions  # untyped; Any lets classes derive from it
 _Properties = tfp.util.ParameterProperties
 
 
@@ -73,7 +74,10 @@ class DiscretizedLogistic(tfd.Distribution):
 
     The mass of a level is the difference of two sigmoids. It is computed without a cancellation:
     with u the standardised distance and d half a bin in units of the scale,
-    `log(sigmoid(u + d) - sigmoid(u - d)) = log(1 - e^(-2d)) - softplus(-(u + d)) - softplus(u - d)`.
+
+        log(sigmoid(u + d) - sigmoid(u - d))
+            = log(1 - e^(-2d)) - softplus(-(u + d)) - softplus(u - d).
+
     The two outermost levels take the tails. A value between two levels counts as the nearer one.
 
     Args:

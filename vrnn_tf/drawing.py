@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vrnn_tf import files
 from vrnn_tf.validation import check_integer, check_number
 
 _PEN_UP = 0.5  # at or above it the pen lifts after the row's point
@@ -105,7 +106,8 @@ def save(
         raise ValueError(
             f"`path` must end in .svg or .png. Received {str(path)!r}. Rename the file."
         )
-    _write_atomically(path, data)
+    with files.atomic(path) as temporary:
+        temporary.write_bytes(data)
     return path
 
 
@@ -132,7 +134,7 @@ def _lay_out(lines: np.ndarray | Sequence[np.ndarray], width: int, stroke_width:
     check_integer("width", width, minimum=1)
     check_number("stroke_width", stroke_width, minimum=0.0, strict=True)
     if getattr(lines, "ndim", None) == 2:  # one array or tensor, not a list of them
-        lines = [lines]
+        lines = [np.asarray(lines)]
     rows = [to_polylines(x) for x in lines]
     boxes = [_bounding_box(row) for row in rows]
     extents = [high - low for row, (low, high) in zip(rows, boxes, strict=True) if row]
@@ -194,15 +196,6 @@ def _render_png(layout: _Layout) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
-
-
-def _write_atomically(path: pathlib.Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_sequence(x: np.ndarray) -> np.ndarray:

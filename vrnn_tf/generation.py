@@ -33,12 +33,10 @@ def draw_noise(model, seed, step_numbers):
     Returns:
         float32 `[B, T, N]`.
     """
-    observation = rng.uniform(seed, step_numbers, model.likelihood.noise_size, rng.OBSERVATION)
-    if not model.latent_size:
-        return observation
-    size = rng.normal_noise_size(model.latent_size)
-    latent = rng.uniform(seed, step_numbers, size, rng.LATENT)
-    return ops.concatenate([latent, observation], axis=-1)
+    sizes = {rng.OBSERVATION: model.likelihood.noise_size}
+    if model.latent_size:
+        sizes = {rng.LATENT: rng.normal_noise_size(model.latent_size), **sizes}
+    return rng.uniform_streams(seed, step_numbers, sizes)
 
 
 def advance(model, states, noise, options: Mapping):
@@ -59,7 +57,8 @@ def advance(model, states, noise, options: Mapping):
         size = rng.normal_noise_size(model.latent_size)
         eps = rng.normal(noise[..., :size], model.latent_size)
         prior = cell.prior(h_tm1)
-        z = prior.loc + options.pop("latent_temperature") * prior.scale * eps
+        eps = ops.cast(options.pop("latent_temperature") * eps, prior.loc.dtype)
+        z = prior.loc + prior.scale * eps
         phi_z = cell.phi_z(z)
         noise = noise[..., size:]
     x = model.likelihood.sample(model.decode(phi_z, h_tm1), noise, **options)

@@ -3,11 +3,11 @@
 A likelihood names the slices of the decoder's raw output, turns them into a tfd distribution (the
 exact density, used in training and evaluation) and draws from that distribution with given noise
 (used in generation). One rule for temperature holds everywhere: the noise is multiplied by it.
-Normal noise then has its scale multiplied, Gumbel and logistic noise have the logits divided, and at
+That multiplies the scale of normal noise and divides the logits under Gumbel and logistic noise; at
 temperature 0 a draw is the mode of the most probable component.
 
-To add one: subclass `Likelihood`, decorate it with `@register("name")`, and add its case to the
-contract test.
+To add one: subclass `Likelihood` with `parameters`, `distribution`, `_sample` and `get_config`,
+decorate it with `@register("name")`, and add its case to the contract test.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ def get(identifier: str | Mapping[str, Any] | Likelihood) -> Likelihood:
         identifier: an instance, a name, or `{"name": name, **arguments}`.
 
     Raises:
-        ValueError: if the name is unknown (lists the known ones) or an argument is.
+        ValueError: if it is none of these, or the name is unknown (lists the known ones) or an
+            argument is.
     """
     if isinstance(identifier, Likelihood):
         return identifier
-    arguments = {"name": identifier} if isinstance(identifier, str) else dict(identifier)
+    arguments = dict(identifier) if isinstance(identifier, Mapping) else {"name": identifier}
     name = arguments.pop("name", None)
     cls = _REGISTRY[check_choice("likelihood", name, _REGISTRY)]
     try:
@@ -79,7 +80,8 @@ class Likelihood:
         scale_names: the slices that become scales (they start with the paper's bias of 0.6).
         sampling_options: `{name: default}` of what `sample` takes beside the temperature.
         num_symbols: size of the alphabet if x holds symbols, which phi_x then embeds; else None.
-        can_end: whether an observation can say that the sequence ends with it.
+        end_mark: the feature and its value that say that the sequence ends with this observation;
+            None if no observation does.
         description: what the last axis of x holds.
     """
 
@@ -89,7 +91,7 @@ class Likelihood:
     scale_names: tuple[str, ...] = ()
     sampling_options: Mapping[str, float] = {}
     num_symbols: int | None = None
-    can_end: bool = False
+    end_mark: tuple[int, float] | None = None
 
     def __init__(self, event_size: int, packing: Packing, noise_size: int):
         self.event_size = event_size
@@ -116,7 +118,20 @@ class Likelihood:
 
         Returns:
             float32 `[..., D]`.
+
+        Raises:
+            ValueError: if `raw` or `noise` has a last axis of another size.
         """
+        if noise.shape[-1] != self.noise_size:
+            raise ValueError(
+                f"`noise` must be [..., {self.noise_size}] for {self}. Received shape "
+                f"{tuple(noise.shape)}. Ask for `noise_size` uniform numbers a step."
+            )
+        parameters = self.parameters(ops.cast(raw, "float32"))
+        return self._sample(parameters, noise, temperature, **options)
+
+    def _sample(self, *args: Any, **options: Any) -> keras.KerasTensor:
+        """`sample` from `(parameters, noise, temperature)`; a subclass also names its options."""
         raise NotImplementedError
 
     def log_prob(self, raw: keras.KerasTensor, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -125,12 +140,28 @@ class Likelihood:
         Args:
             raw: `[..., packing.size]`.
             x: `[..., D]`.
+
+        Raises:
+            ValueError: if `raw` or `x` has a last axis of another size.
         """
+        if x.shape[-1] != self.event_size:
+            raise ValueError(
+                f"`x` must be [..., {self.event_size}] ({self.description}) for {self}. Received "
+                f"shape {tuple(x.shape)}."
+            )
         return self.distribution(ops.cast(raw, "float32")).log_prob(ops.cast(x, "float32"))
 
     def is_end(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Whether the sequence ends with this observation: bool `[...]` for x `[..., D]`."""
-        return ops.zeros_like(x[..., 0], dtype="bool")
+        if self.end_mark is None:
+            return ops.zeros_like(x[..., 0], dtype="bool")
+        feature, value = self.end_mark
+        return x[..., feature] == value
+
+    @property
+    def can_end(self) -> bool:
+        """Whether an observation can say that the sequence ends with it."""
+        return self.end_mark is not None
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -175,8 +206,7 @@ class Gaussian(Likelihood):
         parameters = self.parameters(raw)
         return tfd.MultivariateNormalDiag(parameters["loc"], parameters["scale"])
 
-    def sample(self, raw, noise, temperature=1.0):
-        parameters = self.parameters(raw)
+    def _sample(self, parameters, noise, temperature):
         normal = rng.normal(noise, self.event_size)
         return parameters["loc"] + temperature * parameters["scale"] * normal
 
@@ -200,7 +230,7 @@ class GaussianMixture(Likelihood):
 
     def __init__(self, event_size: int, num_components: int = 20, min_scale: float = MIN_SCALE):
         event_size = check_integer("event_size", event_size, 1)
-        self.num_components = check_integer("num_components", num_components, 1)
+        num_components = self.num_components = check_integer("num_components", num_components, 1)
         self.min_scale = check_number("min_scale", min_scale, 0.0, strict=True)
         values = num_components * event_size
         super().__init__(
@@ -225,8 +255,7 @@ class GaussianMixture(Likelihood):
             tfd.MultivariateNormalDiag(parameters["loc"], parameters["scale"]),
         )
 
-    def sample(self, raw, noise, temperature=1.0):
-        parameters = self.parameters(raw)
+    def _sample(self, parameters, noise, temperature):
         choice = _choose(parameters["logits"], noise[..., : self.num_components], temperature)
         weights = ops.expand_dims(choice, -1)
         loc = ops.sum(weights * parameters["loc"], axis=-2)
@@ -249,7 +278,8 @@ class BivariateGaussianMixture(Likelihood):
     Eqs. (15-25) of Graves, arXiv:1308.0850. `pen` is 1 on the last point of a stroke, else 0. With
     `end_of_sequence` it is 2 on the last point of the last stroke, a second Bernoulli variable
     given that the pen lifts: the density of a sequence that never says 2 differs from the paper's
-    only by the probability of going on after each lift.
+    only by the probability of going on after each lift. `sample` takes `pen_bias`, in nats: it
+    raises the log odds that the pen lifts.
 
     Args:
         num_components: K.
@@ -268,9 +298,9 @@ class BivariateGaussianMixture(Likelihood):
         end_of_sequence: bool = False,
         min_scale: float = MIN_SCALE,
     ):
-        self.num_components = check_integer("num_components", num_components, 1)
+        num_components = self.num_components = check_integer("num_components", num_components, 1)
         self.min_scale = check_number("min_scale", min_scale, 0.0, strict=True)
-        self.can_end = bool(end_of_sequence)
+        self.end_mark = (2, 2.0) if end_of_sequence else None
         sizes = {
             "logits": num_components,
             "loc": 2 * num_components,
@@ -318,9 +348,7 @@ class BivariateGaussianMixture(Likelihood):
         states = tfd.Categorical(logits=ops.stack(log_probs, axis=-1), dtype=lift.dtype)
         return tfd.Independent(states, 1)
 
-    def sample(self, raw, noise, temperature=1.0, pen_bias=0.0):
-        """See `Likelihood.sample`. `pen_bias`, in nats, raises the odds that the pen lifts."""
-        parameters = self.parameters(raw)
+    def _sample(self, parameters, noise, temperature, pen_bias=0.0):
         gumbel_noise = noise[..., : self.num_components]
         normal_noise = noise[..., self.num_components : self.num_components + 2]
         pen_noise = rng.logistic(noise[..., self.num_components + 2 :])
@@ -337,9 +365,6 @@ class BivariateGaussianMixture(Likelihood):
         if self.can_end:
             pen = pen * (1.0 + _is_positive(parameters["end_logit"] + pen_noise[..., 1:]))
         return ops.concatenate([offset, pen], axis=-1)
-
-    def is_end(self, x):
-        return x[..., 2] > 1.5 if self.can_end else super().is_end(x)
 
     def get_config(self):
         return {
@@ -371,9 +396,8 @@ class Bernoulli(Likelihood):
         logits = self.parameters(raw)["logits"]
         return tfd.Independent(tfd.Bernoulli(logits=logits, dtype=logits.dtype), 1)
 
-    def sample(self, raw, noise, temperature=1.0):
-        logits = self.parameters(raw)["logits"]
-        return _is_positive(logits + temperature * rng.logistic(noise))
+    def _sample(self, parameters, noise, temperature):
+        return _is_positive(parameters["logits"] + temperature * rng.logistic(noise))
 
     def get_config(self):
         return {"event_size": self.event_size}
@@ -392,13 +416,15 @@ class Categorical(Likelihood):
     example_arguments = "'num_classes': 128"
 
     def __init__(self, num_classes: int, end_class: int | None = None):
-        self.num_symbols = check_integer("num_classes", num_classes, 2)
-        if end_class is not None and check_integer("end_class", end_class, 0) >= num_classes:
-            raise ValueError(
-                f"`end_class` must be below num_classes={num_classes}. Received {end_class}."
-            )
+        num_classes = self.num_symbols = check_integer("num_classes", num_classes, 2)
+        if end_class is not None:
+            end_class = check_integer("end_class", end_class, 0)
+            if end_class >= num_classes:
+                raise ValueError(
+                    f"`end_class` must be below num_classes={num_classes}. Received {end_class}."
+                )
         self.end_class = end_class
-        self.can_end = end_class is not None
+        self.end_mark = None if end_class is None else (0, float(end_class))
         super().__init__(1, Packing({"logits": num_classes}), num_classes)
 
     def parameters(self, raw):
@@ -408,13 +434,9 @@ class Categorical(Likelihood):
         logits = ops.expand_dims(self.parameters(raw)["logits"], -2)
         return tfd.Independent(tfd.Categorical(logits=logits, dtype=logits.dtype), 1)
 
-    def sample(self, raw, noise, temperature=1.0):
-        logits = self.parameters(raw)["logits"]
-        symbol = ops.argmax(logits + temperature * rng.gumbel(noise), axis=-1)
+    def _sample(self, parameters, noise, temperature):
+        symbol = _argmax(parameters["logits"] + temperature * rng.gumbel(noise))
         return ops.expand_dims(ops.cast(symbol, "float32"), -1)
-
-    def is_end(self, x):
-        return x[..., 0] == self.end_class if self.can_end else super().is_end(x)
 
     def get_config(self):
         return {"num_classes": self.num_symbols, "end_class": self.end_class}
@@ -438,8 +460,8 @@ class DiscretizedLogisticMixture(Likelihood):
 
     def __init__(self, event_size: int, num_components: int = 10, num_levels: int = 65536):
         event_size = check_integer("event_size", event_size, 1)
-        self.num_components = check_integer("num_components", num_components, 1)
-        self.num_levels = check_integer("num_levels", num_levels, 2)
+        num_components = self.num_components = check_integer("num_components", num_components, 1)
+        num_levels = self.num_levels = check_integer("num_levels", num_levels, 2)
         # A logistic much narrower than a level is a point mass, whose gradient vanishes.
         self.min_scale = 0.5 / (num_levels - 1)
         values = event_size * num_components
@@ -461,8 +483,7 @@ class DiscretizedLogisticMixture(Likelihood):
         mixture = tfd.MixtureSameFamily(tfd.Categorical(logits=parameters["logits"]), components)
         return tfd.Independent(mixture, 1)
 
-    def sample(self, raw, noise, temperature=1.0):
-        parameters = self.parameters(raw)
+    def _sample(self, parameters, noise, temperature):
         values = self.event_size * self.num_components
         gumbel_noise = _split_last(noise[..., :values], (self.event_size, self.num_components))
         per_component = ops.expand_dims(temperature, -1) if _has_axes(temperature) else temperature
@@ -493,7 +514,12 @@ def _split_last(tensor, shape: tuple[int, int]):
 def _choose(logits, uniforms, temperature):
     """One-hot `[..., K]` of a draw from Categorical(logits / temperature), Gumbel-max."""
     perturbed = logits + temperature * rng.gumbel(uniforms)
-    return ops.one_hot(ops.argmax(perturbed, axis=-1), logits.shape[-1], dtype=logits.dtype)
+    return ops.one_hot(_argmax(perturbed), logits.shape[-1], dtype=logits.dtype)
+
+
+def _argmax(tensor):
+    # `ops.argmax` tells -0.0 from 0.0 by a bitwise and, which is no TFLite builtin.
+    return ops.top_k(tensor, 1)[1][..., 0]
 
 
 def _is_positive(tensor):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -144,7 +145,9 @@ class VRNN(keras.Model):
             check_integer("stateful_batch_size", stateful_batch_size, 1)
         self.stateful_batch_size = stateful_batch_size
         self.seed = check_integer("seed", seed, -(2**31))
-        self.initialization = Initialization(initialization, self.seed, self.max_norm)
+        self.initialization = Initialization(
+            initialization, self.seed, self.max_norm, self.dtype_policy
+        )
         self.recurrent_units, self.recurrent_cell = recurrent_units, recurrent_cell
         self._make_networks(self._make_core())
         self.build()
@@ -160,7 +163,8 @@ class VRNN(keras.Model):
     def _make_core(self) -> keras.Layer:
         cells = self.recurrent_cell
         if isinstance(cells, str):
-            units = check_widths("recurrent_units", self.recurrent_units or 400)
+            units = 400 if self.recurrent_units is None else self.recurrent_units
+            units = check_widths("recurrent_units", units)
             cells = [self.initialization.recurrent_cell(cells, width) for width in units]
         elif self.recurrent_units is not None:
             raise ValueError(
@@ -169,7 +173,14 @@ class VRNN(keras.Model):
             )
         if not isinstance(cells, Sequence):
             return cells
-        return cells[0] if len(cells) == 1 else keras.layers.StackedRNNCells(cells)
+        if not cells:
+            raise ValueError(
+                "The core must have at least one cell. Received "
+                f"recurrent_cell={self.recurrent_cell!r}, recurrent_units={self.recurrent_units!r}."
+            )
+        if len(cells) == 1:
+            return cells[0]
+        return keras.layers.StackedRNNCells(cells, dtype=self.dtype_policy)
 
     def _make_networks(self, core: keras.Layer) -> None:
         policy = self.dtype_policy
@@ -187,8 +198,10 @@ class VRNN(keras.Model):
                 network_body, self.latent_size, self.min_scale, name=network, dtype=policy
             )
 
-        symbols = self.likelihood.num_symbols
-        embedding = [] if symbols is None else [SymbolEmbedding(symbols, self.embedding_size)]
+        embedding = []
+        symbols, size = self.likelihood.num_symbols, self.embedding_size
+        if symbols is not None and size is not None:
+            embedding = [SymbolEmbedding(symbols, size, seed=self.seed, dtype=policy)]
         self.phi_x = body("phi_x", first=embedding)
         latent: dict[str, Any] = {}
         if self.latent_size:
@@ -221,26 +234,30 @@ class VRNN(keras.Model):
         self.training_calls = self.add_weight(
             name="training_calls", shape=(), dtype="int32", initializer="zeros", trainable=False
         )
-        batch = self.stateful_batch_size
-        sizes = self.cell.state_size if batch else []
-        self.carried_states = {
-            mode: [
-                self.add_weight(
-                    name=f"{mode}_state_{i}",
-                    shape=(batch, size),
-                    initializer="zeros",
-                    trainable=False,
-                )
-                for i, size in enumerate(sizes)
-            ]
-            for mode in ("training", "evaluation")
-        }
+        self.carried = {mode: self._add_carried(mode) for mode in ("training", "evaluation")}
         self.metric_of = {name: NatsPerSequence(name=name) for name in ("elbo", "nll", "kl")}
-        self.built = True
+
+    def _add_carried(self, mode: str) -> list:
+        """What goes on from batch to batch: the number of steps so far `[B]` and the states."""
+        batch = self.stateful_batch_size
+        if batch is None:
+            return []
+        zeros: dict[str, Any] = {"initializer": "zeros", "trainable": False}
+        steps = self.add_weight(name=f"{mode}_steps", shape=(batch,), dtype="int32", **zeros)
+        states = [
+            self.add_weight(name=f"{mode}_state_{i}", shape=(batch, size), **zeros)
+            for i, size in enumerate(self.cell.state_size)
+        ]
+        return [steps, *states]
 
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """As `keras.Model.compile`, without XLA unless asked: it compiles anew for each length."""
         super().compile(*args, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]):
+        """Compiles a loaded model, which Keras leaves to a class with a `compile` of its own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     # --- training --------------------------------------------------------------------------------
 
@@ -248,11 +265,13 @@ class VRNN(keras.Model):
         x, mask, reset = self._standardize_inputs(inputs, mask)
         call = self.training_calls if training else ops.zeros((), "int32")
         seeds = rng.sequence_seeds(self.seed, call + 0, ops.shape(x)[0])
-        initial = None if reset is None else self._carry_in(reset, training)
-        outputs, states = self.observe(x, mask, seeds, initial)
+        carried = self.carried["training" if training else "evaluation"]
+        start, *initial = _zero_rows(carried, reset)
+        outputs, states = self.observe(x, mask, seeds, initial or None, start)
         if reset is not None:
-            for carried, state in zip(self._carried(training), states, strict=True):
-                carried.assign(ops.stop_gradient(ops.cast(state, carried.dtype)))
+            now = [start + ops.shape(x)[1], *states]
+            for variable, value in zip(carried, now, strict=True):
+                variable.assign(ops.stop_gradient(ops.cast(value, variable.dtype)))
         self._add_bound(outputs, mask, training)
         if training:
             self.training_calls.assign_add(1)
@@ -322,13 +341,6 @@ class VRNN(keras.Model):
         progress = ops.cast(self.training_calls + 1, "float32") / self.kl_warmup_steps
         return self.kl_weight * ops.minimum(progress, 1.0)
 
-    def _carried(self, training) -> list:
-        return self.carried_states["training" if training else "evaluation"]
-
-    def _carry_in(self, reset, training) -> list:
-        keep = 1.0 - ops.reshape(ops.cast(reset, "float32"), (-1, 1))
-        return [ops.cast(keep, state.dtype) * state for state in self._carried(training)]
-
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if y is not None or sample_weight is not None:
             raise ValueError(
@@ -338,7 +350,7 @@ class VRNN(keras.Model):
         _, mask, reset = self._standardize_inputs(x, None)
         begins = ops.any(mask, axis=-1)
         if reset is not None:
-            begins = ops.logical_and(begins, ops.reshape(reset, (-1,)) > 0)
+            begins = ops.logical_and(begins, reset)
         sequences = ops.sum(ops.cast(begins, "float32"))
         log_likelihood, kl = ops.sum(y_pred["log_likelihood"]), ops.sum(y_pred["kl"])
         values = {"elbo": log_likelihood - kl, "nll": -log_likelihood, "kl": kl}
@@ -347,7 +359,7 @@ class VRNN(keras.Model):
         return super().compute_loss(x=x, y_pred=y_pred, training=training)
 
     def _standardize_inputs(self, inputs, mask):
-        """Returns x float32 `[B, T, D]`, mask bool `[B, T]` and reset (None unless stateful)."""
+        """Returns x float32 `[B, T, D]`, mask bool `[B, T]`, reset bool `[B]` (None: stateless)."""
         named = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
         expected = {"x", "mask", "reset"} if self.stateful_batch_size else {"x", "mask"}
         if "x" not in named or not set(named) <= expected:
@@ -362,8 +374,7 @@ class VRNN(keras.Model):
         if mask is None:
             mask = ops.ones_like(x[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
-        if len(mask.shape) != 2:
-            raise ValueError(f"`mask` must be [B, T]. Received shape {tuple(mask.shape)}.")
+        _check_mask(mask, x)
         x = _check_finite(ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x)))
         return x, mask, self._check_reset(named, x)
 
@@ -371,13 +382,14 @@ class VRNN(keras.Model):
         batch = self.stateful_batch_size
         if batch is None:
             return None
-        if "reset" not in named or x.shape[0] not in (batch, None):
+        reset = ops.cast(named.get("reset", ()), "bool")
+        if "reset" not in named or not _sizes_agree((*reset.shape, x.shape[0]), (batch, batch)):
             raise ValueError(
                 f"A model with stateful_batch_size={batch} needs 'reset' [{batch}] and x "
-                f"[{batch}, T, D]. Received {list(named)} with x of shape {tuple(x.shape)}. Use "
-                "batches of that size; drop or pad the last one."
+                f"[{batch}, T, D]. Received {list(named)} with x of shape {tuple(x.shape)}, reset "
+                f"of shape {tuple(reset.shape)}. Batch to that size; drop or pad the last batch."
             )
-        return named["reset"]
+        return reset
 
     # --- generation ------------------------------------------------------------------------------
 
@@ -420,8 +432,7 @@ class VRNN(keras.Model):
             check_number(name, value, 0.0 if "temperature" in name else -np.inf)
         states, start = self._prime(prime, num_sequences, seeds)
         full = [num_sequences]
-        x, length = generation.generate(
-            self,
+        x, length = self._generation_loop(
             states,
             seeds,
             start,
@@ -432,18 +443,30 @@ class VRNN(keras.Model):
         x, length = ops.convert_to_numpy(x), ops.convert_to_numpy(length)
         return [row[:end] for row, end in zip(x, length, strict=True)]
 
+    @functools.cached_property
+    def _generation_loop(self) -> Callable:
+        """The loop of `generation`; as a graph on TensorFlow, traced once for each `max_steps`."""
+        loop = functools.partial(generation.generate, self)
+        if keras.backend.backend() != "tensorflow":
+            return loop
+        import tensorflow as tf
+
+        return tf.function(loop, autograph=False)
+
     def _prime(self, prime, num_sequences: int, seeds):
         if prime is None:
             zeros = ops.zeros((num_sequences,), dtype="int32")
             return self.cell.get_initial_state(num_sequences), zeros
         prefix = np.asarray(prime, dtype=np.float32)
-        if prefix.ndim != 2 or not np.isfinite(prefix).all():
+        size = self.likelihood.event_size
+        if prefix.ndim != 2 or len(prefix) < 1 or prefix.shape[1] != size:
             raise ValueError(
-                f"`prime` must be one finite sequence [T, {self.likelihood.event_size}]. Received "
-                f"shape {prefix.shape}" + (" with NaN or infinity." if prefix.ndim == 2 else ".")
+                f"`prime` must be one sequence [T, {size}] ({self.likelihood.description}) of at "
+                f"least one step. Received shape {prefix.shape}. Pass None to start from nothing."
             )
+        if not np.isfinite(prefix).all():
+            raise ValueError("`prime` must be finite. Received NaN or infinity. Cut these steps.")
         x = np.repeat(prefix[None], num_sequences, axis=0)
-        check_sequences(x, self.likelihood.event_size, self.likelihood.description)
         mask = ops.ones(x.shape[:2], dtype="bool")
         _, states = self.observe(ops.convert_to_tensor(x), mask, seeds)
         return states, ops.full([num_sequences], len(prefix), dtype="int32")
@@ -530,6 +553,31 @@ def _deserialize_cells(config):
     if isinstance(config, Mapping):
         return keras.saving.deserialize_keras_object(config)
     return [keras.saving.deserialize_keras_object(cell) for cell in config]
+
+
+def _sizes_agree(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    """Whether two static shapes can be the same; None stands for any size."""
+    return len(shape) == len(expected) and all(
+        None in (a, b) or a == b for a, b in zip(shape, expected, strict=True)
+    )
+
+
+def _check_mask(mask, x) -> None:
+    if not _sizes_agree(mask.shape, x.shape[:2]):
+        raise ValueError(
+            f"`mask` must be [B, T], one entry for each step of x. Received shape "
+            f"{tuple(mask.shape)} for x of shape {tuple(x.shape)}."
+        )
+
+
+def _zero_rows(carried: Sequence, reset) -> list:
+    """What was carried over, zero in the rows where a new sequence starts. None, if stateless."""
+    if reset is None:
+        return [None]
+    return [
+        ops.where(ops.reshape(reset, (-1, *[1] * (len(v.shape) - 1))), ops.zeros_like(v), v)
+        for v in carried
+    ]
 
 
 def _check_finite(x):

@@ -60,11 +60,13 @@ class Initialization:
         seed: the first seed.
         max_norm: the largest norm of a column of a non-recurrent kernel (1.9365 in the paper's
             code), or None.
+        dtype: dtype policy of the layers; None for the global one.
     """
 
     scheme: str
     seed: int
     max_norm: float | None = None
+    dtype: keras.DTypePolicy | str | None = None
 
     def __post_init__(self):
         check_choice("initialization", self.scheme, ("glorot", "paper"))
@@ -75,7 +77,7 @@ class Initialization:
         return self._next_seed
 
     def kernel(self) -> dict[str, Any]:
-        """Keyword arguments of a `Dense` layer for its kernel."""
+        """Keyword arguments of a `Dense` layer: its kernel's, and its dtype policy."""
         uniform = keras.initializers.RandomUniform(-0.08, 0.08, seed=self._seed())
         glorot = keras.initializers.GlorotUniform(seed=self._seed())
         constraint = None
@@ -84,6 +86,7 @@ class Initialization:
         return {
             "kernel_initializer": uniform if self.scheme == "paper" else glorot,
             "kernel_constraint": constraint,
+            "dtype": self.dtype,
         }
 
     def recurrent_cell(self, kind: str, units: int) -> keras.Layer:
@@ -208,8 +211,8 @@ class GaussianNetwork(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> GaussianNetwork:
-        config["body"] = keras.saving.deserialize_keras_object(config["body"])
-        return cls(**config)
+        body = keras.saving.deserialize_keras_object(config["body"])
+        return cls(**{**config, "body": body})
 
 
 def gaussian_packing(latent_size: int) -> Packing:

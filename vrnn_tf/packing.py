@@ -44,13 +44,19 @@ class Packing:
         """Concatenates `values[name]`, each `[..., sizes[name]]`, into `[..., size]`.
 
         Raises:
-            ValueError: if the names are not exactly those of the packing.
+            ValueError: if the names are not exactly those of the packing, or a size is another.
         """
         if set(values) != set(self.sizes):
             raise ValueError(
                 f"Expected values for {list(self.sizes)}. Received {list(values)}. "
                 "Give every name exactly once."
             )
+        for name, size in self.sizes.items():
+            if values[name].shape[-1] != size:
+                raise ValueError(
+                    f"Expected {name!r} to have a last axis of {size}. "
+                    f"Received shape {tuple(values[name].shape)}."
+                )
         return ops.concatenate([values[name] for name in self.sizes], axis=-1)
 
     def unpack(self, packed: keras.KerasTensor) -> dict[str, keras.KerasTensor]:

@@ -15,7 +15,7 @@ _PAPER = {
 PRESETS: dict[str, dict[str, Any]] = {
     # Trains in minutes on two cores: lines of the built-in data that end by themselves.
     "demo": {
-        "likelihood": {"name": "bivariate_gmm", "num_components": 10, "end_of_sequence": True},
+        "likelihood": {"name": "bivariate_gmm", "num_components": 5, "end_of_sequence": True},
         "latent_size": 16,
         "recurrent_units": 256,
         "hidden_units": {"phi_x": 64, "phi_z": 64, "prior": 64, "posterior": 64, "decoder": 128},

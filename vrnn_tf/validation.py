@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -24,27 +25,33 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 def check_integer(name: str, value: Any, minimum: int) -> int:
     """Returns `value` if it is an integer of at least `minimum`; raises ValueError otherwise."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < minimum:
+    try:
+        number = operator.index(value)
+    except (AttributeError, TypeError):  # neither an integer nor a scalar array of one
+        number = None
+    if number is None or isinstance(value, bool) or number < minimum:
         raise ValueError(f"`{name}` must be an integer >= {minimum}. Received {value!r}.")
-    return int(value)
+    return number
 
 
 def check_number(name: str, value: Any, minimum: float = -math.inf, strict: bool = False) -> float:
     """Returns `value` as a float if it is finite and at least (`strict`: above) `minimum`."""
-    bound = f"{'>' if strict else '>='} {minimum}" if minimum > -math.inf else "finite"
+    expected = "a finite number"
+    if minimum > -math.inf:
+        expected = f"a number {'>' if strict else '>='} {minimum}"
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or number < minimum or (strict and number == minimum):
-        raise ValueError(f"`{name}` must be a number {bound}. Received {value!r}.")
+        raise ValueError(f"`{name}` must be {expected}. Received {value!r}.")
     return number
 
 
 def check_widths(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
     """Returns layer widths as a tuple; an integer means one layer, `()` means none."""
     widths = (value,) if hasattr(value, "__index__") else value
-    if isinstance(widths, str) or not isinstance(widths, Iterable):
+    if isinstance(widths, str | Mapping) or not isinstance(widths, Iterable):
         raise ValueError(
             f"`{name}` must be an integer or a sequence of them. Received {value!r}. "
             "Give one width for each layer, for example (150,)."

@@ -33,11 +33,17 @@ References:
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import HersheyFonts
 import numpy as np
 
 from vrnn_tf.validation import check_choice, check_integer, check_number
+
+from . import Splits
+
+UNITS = "whiteboard units: a lower-case x is about 100 high, y up"
+NORMALIZED_FEATURES = (0, 1)
 
 X_HEIGHT = 100.0  # whiteboard units, for a writer of size 1
 MIN_POINTS_PER_LETTER = 4.0  # with fewer, letters cannot be told apart
@@ -370,7 +376,7 @@ def _join_strokes(strokes: list[np.ndarray]) -> list[np.ndarray]:
     These are strokes that start, or end, where the one before ended (the two halves of a v), and
     strokes that start on the straight stem just drawn (the arch of an n).
     """
-    joined = []
+    joined: list[np.ndarray] = []
     for stroke in strokes:
         if joined:
             end = joined[-1][-1]
@@ -395,7 +401,8 @@ def _distance_to_segment(point: np.ndarray, start: np.ndarray, end: np.ndarray) 
 def _lay_out(text: str, hand: _Hand, rng: np.random.Generator) -> list[np.ndarray]:
     """Sets `text` as the polylines `[n, 2]` the pen follows, one a stroke, in x-heights."""
     font = _load_font(hand.font)
-    strokes, delayed = [], []
+    strokes: list[np.ndarray] = []
+    delayed: list[np.ndarray] = []
     x = 0.0
     pen_is_down = False
     for char in text:
@@ -517,3 +524,26 @@ def _to_offsets(strokes: list[np.ndarray]) -> np.ndarray:
     pen = np.zeros(len(points))
     pen[np.cumsum([len(stroke) for stroke in strokes]) - 1] = 1.0
     return np.column_stack([np.diff(points, axis=0), pen[1:]]).astype(np.float32)
+
+
+def load(num_train: int, num_validation: int, seed: int, **options: Any) -> Splits:
+    """Training and validation lines; validation lines have writers in common with training.
+
+    Args:
+        num_train: how many lines to train on.
+        num_validation: how many further lines to validate on.
+        seed: an integer >= 0.
+        **options: of `SyntheticHandwriting`.
+
+    Raises:
+        ValueError: if an option is unknown or out of range.
+    """
+    known = [field.name for field in dataclasses.fields(SyntheticHandwriting)]
+    for name in options:
+        check_choice("option of synthetic_handwriting", name, known)
+    if "fonts" in options:
+        options["fonts"] = tuple(options["fonts"])
+    source = SyntheticHandwriting(seed=seed, **options)
+    total = num_train + num_validation
+    lines = [line.x for line in source.lines(0, total)]
+    return Splits(train=lines[:num_train], validation=lines[num_train:])

@@ -1,0 +1,32 @@
+"""Files are written whole or not at all."""
+
+import pytest
+
+from vrnn_tf import files
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"old": 1})
+    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert files.read_json(path) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_temporary_file_keeps_the_suffix(tmp_path):
+    with files.atomic(tmp_path / "new" / "m.keras") as temporary:
+        assert temporary.suffix == ".keras"
+        temporary.write_text("x")
+    assert (tmp_path / "new" / "m.keras").read_text() == "x"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+def test_what_is_not_a_json_object_is_named(tmp_path, text):
+    path = tmp_path / "c.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="c.json"):
+        files.read_json(path)
+    with pytest.raises(ValueError, match="Cannot read .*absent.json"):
+        files.read_json(tmp_path / "absent.json")

@@ -1,0 +1,50 @@
+"""Normalisation: the paper's convention, its inverse, its Jacobian."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from vrnn_tf.normalization import Normalization
+
+DATA = [np.random.default_rng(i).normal([5, -2, 0], [3, 7, 1], size=(50 + i, 3)) for i in range(4)]
+
+
+def test_paper_convention_divides_sums_over_both_axes_by_the_steps():
+    points = np.concatenate(DATA)[:, :2]
+    mean = points.sum() / len(points)
+    std = (((points - mean) ** 2).sum() / len(points)) ** 0.5
+    fitted = Normalization.fit("paper", DATA, (0, 1))
+    np.testing.assert_allclose(fitted.mean, [mean, mean, 0])
+    np.testing.assert_allclose(fitted.std, [std, std, 1])
+
+
+def test_per_dimension_gives_zero_mean_and_unit_variance():
+    fitted = Normalization.fit("per_dimension", DATA, (0, 1, 2))
+    values = np.concatenate([fitted.apply(x) for x in DATA])
+    np.testing.assert_allclose(values.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(values.std(0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["none", "paper", "per_dimension"])
+def test_invert_undoes_apply_and_dictionaries_round_trip(name):
+    fitted = Normalization.fit(name, DATA, (0, 1))
+    np.testing.assert_allclose(fitted.invert(fitted.apply(DATA[0])), DATA[0], atol=1e-4)
+    assert Normalization.from_dict(fitted.to_dict()) == fitted
+
+
+def test_the_jacobian_turns_densities_into_raw_units():
+    fitted = Normalization("per_dimension", (5.0,), (3.0,))
+    raw = 6.5
+    normalised = scipy.stats.norm.logpdf((raw - 5) / 3)
+    assert normalised + fitted.log_jacobian() == pytest.approx(scipy.stats.norm(5, 3).logpdf(raw))
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"`normalization` must be one of .*Received 'papr'"):
+        Normalization.fit("papr", DATA, (0,))
+    with pytest.raises(ValueError, match="at least one time step"):
+        Normalization.fit("paper", [], (0,))
+    with pytest.raises(ValueError, match="`std` must be a number > 0"):
+        Normalization.fit("per_dimension", [np.ones((4, 3))], (0, 1))
+    with pytest.raises(ValueError, match="has name, mean and std"):
+        Normalization.from_dict({"mean": [0.0]})

@@ -1,0 +1,340 @@
+"""The `vrnn` command. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vrnn_tf.validation import check_choice
+
+app = typer.Typer(
+    help="Variational recurrent neural networks: train, generate, export.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Argument(help="demo, handwriting or handwriting_paper.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of a data set.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Sequences a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at the start.")] = None,
+    num_train: Annotated[int | None, typer.Option(help="Training sequences.")] = None,
+    num_validation: Annotated[int | None, typer.Option(help="Validation sequences.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for it.")] = False,
+) -> None:
+    """Trains a preset and leaves a run folder.
+
+    The bar shows nats per sequence: elbo (higher is better), nll and kl (elbo = -nll - kl).
+
+    Example: `vrnn train demo --out runs/demo`
+    """
+    with _clear_errors():
+        import dataclasses
+
+        from vrnn_tf.train import config as configuration
+
+        given = {
+            "dataset": dataset,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "num_train": num_train,
+            "num_validation": num_validation,
+            "seed": seed,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        config = dataclasses.replace(configuration.defaults(preset), **given)
+        out = out or Path("runs") / preset
+        _import_tensorflow_quietly()
+        from vrnn_tf.train import run
+
+        try:
+            summary = run.train(config, out, resume, overwrite, tensorboard)
+        except KeyboardInterrupt:
+            typer.echo(f"\nStopped. {out} is usable as it is; go on with --resume.", err=True)
+            raise typer.Exit(130) from None
+        typer.echo(
+            f"{out}: validation bound {summary['before']['val_elbo']:.1f} before training, "
+            f"{summary['after']['val_elbo']:.1f} after epoch {summary['best_epoch']} "
+            "(nats per sequence)"
+        )
+
+
+@app.command()
+def generate(
+    source: Annotated[Path, typer.Argument(help="A run folder or an exported .tflite file.")],
+    out: Out,
+    num: Annotated[int, typer.Option(help="How many sequences.")] = 4,
+    steps: Annotated[int | None, typer.Option(help="Largest number of steps.")] = None,
+    temperature: Annotated[float, typer.Option(help="Multiplies the noise of x.")] = 0.5,
+    latent_temperature: Annotated[float, typer.Option(help="Multiplies the noise of z.")] = 1.0,
+    pen_bias: Annotated[float, typer.Option(help="Raises the odds of a pen lift, nats.")] = 0.0,
+    seed: Seed = 0,
+    prime: Annotated[
+        Path | None, typer.Option(help="A beginning to go on from: .npz with x [T, D], raw units.")
+    ] = None,
+) -> None:
+    """Draws new sequences, as a picture (.svg, .png) or as numbers in raw units (.npz).
+
+    The same seed gives the same sequences from a run and from its .tflite file.
+
+    Example: `vrnn generate runs/demo --num 8 --seed 7 --out lines.svg`
+    """
+    with _clear_errors():
+        _check_suffix(out, (".svg", ".png", ".npz"))
+        options = {
+            "temperature": temperature,
+            "latent_temperature": latent_temperature,
+            "pen_bias": pen_bias,
+        }
+        if not source.exists():
+            raise ValueError(f"{source} does not exist. Give a run folder or a .tflite file.")
+        if source.suffix == ".tflite":
+            sequences = _generate_from_file(source, num, steps, seed, options, prime)
+        else:
+            sequences = _generate_from_run(source, num, steps, seed, options, prime)
+        _save_sequences(out, sequences)
+        typer.echo(f"{out}: {num} sequences, {[len(x) for x in sequences]} steps")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Out,
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option(help="none, int8 or float16; repeat it for several files. none and int8."),
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(help="T_max, the static length. The longest training sequence.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export.")] = False,
+) -> None:
+    """Exports the generation loop: a SavedModel, .tflite files and metadata.json.
+
+    Example: `vrnn export runs/demo --out exported`
+    """
+    with _clear_errors():
+        _import_tensorflow_quietly()
+        from vrnn_tf.export import exporter
+        from vrnn_tf.train import run as runs
+
+        loaded = runs.load(run)
+        exporter.export(
+            loaded.model,
+            out,
+            max_steps=max_steps or int(loaded.metadata["longest_sequence"]),
+            normalization=loaded.normalization.to_dict(),
+            units=loaded.metadata["units"],
+            quantize=tuple(quantize or ("none", "int8")),
+            overwrite=overwrite,
+        )
+        for path in sorted(out.glob("*.tflite")):
+            typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+        typer.echo(f"{out / 'saved_model'}: for TF Serving")
+
+
+@app.command()
+def verify(
+    directory: Annotated[Path, typer.Argument(help="What `vrnn export` wrote.")],
+    json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
+) -> None:
+    """Compares Keras, SavedModel and TFLite on the same seeds: values, sizes, ops, speed.
+
+    Exits with 1 if they disagree.
+
+    Example: `vrnn verify exported`
+    """
+    with _clear_errors():
+        _import_tensorflow_quietly()
+        from vrnn_tf import files
+        from vrnn_tf.export import verify as verification
+
+        report = verification.verify(directory)
+        _print_table(verification.table(report))
+        if json is not None:
+            files.write_json(json, report)
+    if not report["passed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the demo.")] = Path("demo"),
+) -> None:
+    """Trains on the built-in data, generates, exports, verifies, and leaves pictures.
+
+    Takes about ten minutes on two cores; replaces what an earlier demo left in the folder.
+
+    Example: `vrnn demo --out demo`
+    """
+    with _clear_errors():
+        import subprocess
+        import time
+
+        from vrnn_tf import files
+
+        started = time.time()
+        run, exported = out / "run", out / "export"
+        lite = str(exported / "model.tflite")
+        sample = ["generate", lite, "--num", "8", "--seed", "4", "--temperature", "0.4", "--out"]
+        for arguments in (
+            ["train", "demo", "--out", str(run), "--overwrite"],
+            ["export", str(run), "--out", str(exported), "--overwrite"],
+            [*sample, str(out / "handwriting.svg")],
+            [*sample, str(out / "handwriting.png")],
+            ["verify", str(exported), "--json", str(out / "verify.json")],
+        ):
+            typer.echo(f"\n$ vrnn {' '.join(arguments)}")
+            code = subprocess.run([sys.executable, "-m", "vrnn_tf.cli", *arguments]).returncode
+            if code:
+                raise typer.Exit(code)
+        report = {
+            "training": files.read_json(run / "summary.json"),
+            "export": files.read_json(out / "verify.json"),
+            "seconds": round(time.time() - started, 1),
+        }
+        files.write_json(out / "report.json", report)
+        (out / "verify.json").unlink()
+        typer.echo(f"\n{out / 'report.json'} and {out / 'handwriting.png'} are ready.")
+
+
+def _generate_from_run(source: Path, num, steps, seed, options, prime) -> list:
+    _import_tensorflow_quietly()
+    from vrnn_tf.generation import option_defaults
+    from vrnn_tf.train import run
+
+    loaded = run.load(source)
+    model, normalization = loaded.model, loaded.normalization
+    sequences = model.generate(
+        num,
+        steps if steps is not None else int(loaded.metadata["longest_sequence"]),
+        seed=seed,
+        prime=None if prime is None else normalization.apply(_read_sequence(prime)),
+        **_known_options(options, option_defaults(model.likelihood, model.latent_size)),
+    )
+    return [normalization.invert(x) for x in sequences]
+
+
+def _generate_from_file(source: Path, num, steps, seed, options, prime) -> list:
+    from vrnn_tf.export.metadata import read
+    from vrnn_tf.export.runtime import LiteModel
+    from vrnn_tf.normalization import Normalization
+
+    if prime is not None:
+        raise ValueError("--prime needs a run folder: the file's `generate` starts from nothing.")
+    metadata = read(source.parent / "metadata.json")
+    normalization = Normalization.from_dict(metadata["normalization"])
+    model = LiteModel(source)
+    known = _known_options(options, metadata["options"])
+    steps = metadata["max_steps"] if steps is None else steps
+    return [normalization.invert(x) for x in model.generate(num, steps, seed, **known)]
+
+
+def _known_options(options: dict[str, float], known) -> dict[str, float]:
+    """Leaves out options at their default that a model does not have; refuses others."""
+    for name, value in options.items():
+        if name not in known and value != {"latent_temperature": 1.0, "pen_bias": 0.0}[name]:
+            check_choice("option", name, known)
+    return {name: value for name, value in options.items() if name in known}
+
+
+def _read_sequence(path: Path):
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays["x"], dtype=np.float32)
+    except Exception as error:
+        raise ValueError(f"{path} must be an .npz file with an array x [T, D]: {error}.") from None
+
+
+def _save_sequences(path: Path, sequences: list) -> None:
+    from vrnn_tf import drawing, files
+
+    if path.suffix != ".npz":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawing.save(path, sequences)
+        return
+    import numpy as np
+
+    with files.atomic(path) as temporary:
+        lengths = np.array([len(x) for x in sequences])
+        np.savez(temporary, x=np.concatenate(sequences), length=lengths)
+
+
+def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
+    if path.suffix not in suffixes:
+        raise ValueError(f"--out must end in one of {list(suffixes)}. Received {path}.")
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+def _import_tensorflow_quietly() -> None:
+    """Imports TensorFlow without the messages that its libraries print while they load."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turns what a user can cause into one line and exit code 2."""
+    warnings.filterwarnings("ignore", category=UserWarning, module="keras")
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        _fail(error)
+    except RuntimeError as error:
+        if type(error).__name__ != "NonFiniteError":
+            raise
+        _fail(error)
+
+
+def _fail(error: Exception) -> None:
+    message = " ".join(str(error).split())
+    typer.echo(f"vrnn: {message}", err=True)
+    raise typer.Exit(2) from None
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

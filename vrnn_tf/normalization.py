@@ -1,0 +1,93 @@
+"""Normalisation of features as a named object that travels with a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vrnn_tf.validation import check_choice, check_number
+
+NAMES = ("none", "paper", "per_dimension")
+
+
+@dataclasses.dataclass(frozen=True)
+class Normalization:
+    """`normalised = (raw - mean) / std`, one mean and one std for each feature.
+
+    Args:
+        name: "none", "paper" or "per_dimension": the convention that the figures come from.
+        mean: D numbers, raw units.
+        std: D positive numbers, raw units. Features that are not normalised have mean 0, std 1.
+
+    Raises:
+        ValueError: if the figures are not finite, not positive, or not of one length.
+    """
+
+    name: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self):
+        check_choice("normalization", self.name, NAMES)
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise ValueError(f"`mean` and `std` must be of one length. Received {self}.")
+        for mean, std in zip(self.mean, self.std, strict=True):
+            check_number("mean", mean)
+            check_number("std", std, 0.0, strict=True)
+
+    @classmethod
+    def fit(cls, name: str, sequences: Sequence[np.ndarray], features: Sequence[int]):
+        """Measures the figures on training sequences.
+
+        "paper" is the reference convention of arXiv:1506.02216's handwriting: one scalar mean and
+        one scalar std over all `features`, whose sums run over the features and are divided by the
+        number of time steps only.
+
+        Args:
+            name: "none", "paper" or "per_dimension".
+            sequences: arrays `[T_i, D]`, raw units.
+            features: which of the D features are normalised.
+
+        Raises:
+            ValueError: if the name is unknown, there is no step, or a feature never varies.
+        """
+        check_choice("normalization", name, NAMES)
+        if not sum(len(x) for x in sequences):
+            raise ValueError("Normalisation needs at least one time step. Received none.")
+        size = sequences[0].shape[-1]
+        mean, std = np.zeros(size), np.ones(size)
+        columns = list(features)
+        if name != "none" and columns:
+            values = np.concatenate([x[:, columns] for x in sequences]).astype(np.float64)
+            if name == "paper":
+                mean[columns] = values.sum() / len(values)
+                squares = np.square(values - mean[columns[0]])
+                std[columns] = np.sqrt(squares.sum() / len(values))
+            else:
+                mean[columns], std[columns] = values.mean(axis=0), values.std(axis=0)
+        return cls(name, tuple(map(float, mean)), tuple(map(float, std)))
+
+    def apply(self, raw: np.ndarray) -> np.ndarray:
+        """Raw `[..., D]` to normalised, float32."""
+        return ((raw - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+
+    def invert(self, normalised: np.ndarray) -> np.ndarray:
+        """Normalised `[..., D]` to raw units, float32."""
+        return (normalised * np.asarray(self.std) + np.asarray(self.mean)).astype(np.float32)
+
+    def log_jacobian(self) -> float:
+        """log p(raw) - log p(normalised) of one step, nats: minus the sum of log std."""
+        return -float(np.sum(np.log(self.std)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> Normalization:
+        """The inverse of `to_dict`; raises ValueError for anything else."""
+        if not isinstance(config, dict) or set(config) != {"name", "mean", "std"}:
+            raise ValueError(f"A normalisation has name, mean and std. Received {config!r}.")
+        return cls(config["name"], tuple(config["mean"]), tuple(config["std"]))
