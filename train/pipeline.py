@@ -109,4 +109,6 @@ class Batches:
             "x": tf.TensorSpec((None, None, event_size), tf.float32),
             "mask": tf.TensorSpec((None, None), tf.float32),
         }
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(4)
+        batches = tf.data.Dataset.from_generator(generate, output_signature=signature)
+        count = tf.data.INFINITE_CARDINALITY if repeat else len(self)
+        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)

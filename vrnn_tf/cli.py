@@ -6,9 +6,9 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -127,9 +127,10 @@ def export(
     max_steps: Annotated[
         int | None, typer.Option(help="T_max, the static length. The longest training sequence.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export.")] = False,
 ) -> None:
     """Exports the generation loop: a SavedModel, .tflite files and metadata.json.
+
+    An earlier export in --out is replaced as a whole.
 
     Example: `vrnn export runs/demo --out exported`
     """
@@ -146,7 +147,6 @@ def export(
             normalization=loaded.normalization.to_dict(),
             units=loaded.metadata["units"],
             quantize=tuple(quantize or ("none", "int8")),
-            overwrite=overwrite,
         )
         for path in sorted(out.glob("*.tflite")):
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
@@ -199,7 +199,7 @@ def demo(
         sample = ["generate", lite, "--num", "8", "--seed", "4", "--temperature", "0.4", "--out"]
         for arguments in (
             ["train", "demo", "--out", str(run), "--overwrite"],
-            ["export", str(run), "--out", str(exported), "--overwrite"],
+            ["export", str(run), "--out", str(exported)],
             [*sample, str(out / "handwriting.svg")],
             [*sample, str(out / "handwriting.png")],
             ["verify", str(exported), "--json", str(out / "verify.json")],
@@ -236,18 +236,17 @@ def _generate_from_run(source: Path, num, steps, seed, options, prime) -> list:
 
 
 def _generate_from_file(source: Path, num, steps, seed, options, prime) -> list:
-    from vrnn_tf.export.metadata import read
     from vrnn_tf.export.runtime import LiteModel
-    from vrnn_tf.normalization import Normalization
 
-    if prime is not None:
-        raise ValueError("--prime needs a run folder: the file's `generate` starts from nothing.")
-    metadata = read(source.parent / "metadata.json")
-    normalization = Normalization.from_dict(metadata["normalization"])
     model = LiteModel(source)
-    known = _known_options(options, metadata["options"])
-    steps = metadata["max_steps"] if steps is None else steps
-    return [normalization.invert(x) for x in model.generate(num, steps, seed, **known)]
+    sequences = model.generate(
+        num,
+        model.max_steps if steps is None else steps,
+        seed,
+        prime=None if prime is None else model.to_normalized(_read_sequence(prime)),
+        **_known_options(options, model.option_defaults),
+    )
+    return [model.to_raw(x) for x in sequences]
 
 
 def _known_options(options: dict[str, float], known) -> dict[str, float]:
@@ -287,13 +286,13 @@ def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
         raise ValueError(f"--out must end in one of {list(suffixes)}. Received {path}.")
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*map(str, row.values()))
+        table.add_row(*row.values())
     Console().print(table)
 
 

@@ -92,7 +92,7 @@ def generate(model, states, seed, start, steps, options: Mapping, max_steps: int
         start: int32 `[B]`, how many steps each sequence has already.
         steps: int32 `[B]`, how many steps to add; values are clipped to 0 .. max_steps.
         options: `{name: [B]}` for every name of `option_defaults`.
-        max_steps: T_max, an integer: the static length of the result.
+        max_steps: T_max, a positive integer: the static length of the result.
 
     Returns:
         x float32 `[B, T_max, D]`, zero from `length` on, and length int32 `[B]`. A sequence that

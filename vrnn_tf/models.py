@@ -438,7 +438,7 @@ class VRNN(keras.Model):
             start,
             ops.full(full, num_steps, dtype="int32"),
             {name: ops.full(full, float(value)) for name, value in values.items()},
-            max_steps=num_steps,
+            max_steps=max(num_steps, 1),  # a graph cannot write to an empty buffer
         )
         x, length = ops.convert_to_numpy(x), ops.convert_to_numpy(length)
         return [row[:end] for row, end in zip(x, length, strict=True)]

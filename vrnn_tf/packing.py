@@ -23,6 +23,7 @@ class Packing:
 
     Example:
 
+    >>> import numpy as np
     >>> packing = Packing({"loc": 2, "raw_scale": 2})
     >>> packing.size
     4

@@ -1,0 +1,112 @@
+"""Writes a model for all runtimes: Keras, SavedModel and TFLite files and what describes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vrnn_tf.models import VRNN
+from vrnn_tf.validation import check_choice, check_integer
+
+from . import metadata
+from .inference_model import inference_model
+from .saved_model import write_saved_model
+from .signatures import signatures
+from .tflite import QUANTIZATIONS, write_tflite
+
+VERSION = "1"  # TF Serving serves the largest number below its base path
+TFLITE_NAMES = {
+    "none": "model.tflite",
+    "float16": "model_float16.tflite",
+    "int8": "model_int8.tflite",
+}
+
+
+def export(
+    model: VRNN,
+    directory: str | Path,
+    max_steps: int,
+    normalization: Mapping[str, Any],
+    units: str,
+    quantize: Sequence[str] = ("none", "int8"),
+    extra_metadata: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Exports a model.
+
+    Writes model.keras (the float32 copy that everything else was made from), saved_model/1/, one
+    .tflite file for each entry of `quantize` and metadata.json. The folder appears as a whole: if
+    anything fails, what was there before is still there.
+
+    Args:
+        model: a VRNN of any precision.
+        directory: where; an earlier export there is replaced.
+        max_steps: T_max, the static length of the generation loop.
+        normalization: `{"name": ..., "mean": [D], "std": [D]}`: raw = x * std + mean.
+        units: of raw x, for people, for example "pixels".
+        quantize: of "none", "float16" and "int8"; see `write_tflite`.
+        extra_metadata: anything else that JSON can hold, for example the alphabet.
+        overwrite: whether to delete what is in a folder that is not an earlier export.
+
+    Returns:
+        `directory`.
+
+    Raises:
+        TypeError: if `model` is no VRNN, or `extra_metadata` is not JSON.
+        ValueError: if an argument is out of range, the folder holds something else, a weight is not
+            finite, or the model does not convert to TFLite builtins.
+    """
+    directory = Path(directory).absolute()
+    check_integer("max_steps", max_steps, 1)
+    quantize = [quantize] if isinstance(quantize, str) else list(dict.fromkeys(quantize))
+    for name in quantize:
+        check_choice("quantize", name, QUANTIZATIONS)
+    check_replaceable(directory, overwrite)
+    copy = inference_model(model)
+    all_signatures = signatures(copy, max_steps)
+    described = metadata.build(copy, all_signatures, max_steps, normalization, units)
+    described["extra"] = dict(extra_metadata or {})
+    json.dumps(described)  # fails now rather than after the conversion
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as parent:
+        new = Path(parent) / "new"
+        new.mkdir()
+        copy.save(new / "model.keras")
+        write_saved_model(copy, all_signatures, new / "saved_model" / VERSION)
+        for name in quantize:
+            write_tflite(copy, all_signatures, new / TFLITE_NAMES[name], name)
+        metadata.write(metadata.add_files(described, new), new)
+        _replace(directory, new, Path(parent) / "old")
+    return directory
+
+
+def check_replaceable(directory: Path, overwrite: bool) -> None:
+    """Raises ValueError if an export may not replace `directory`."""
+    if (overwrite and directory.is_dir()) or not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ValueError(f"{directory} is a file. Choose a folder.")
+    if any(directory.iterdir()) and not metadata.is_export(directory):
+        raise ValueError(
+            f"{directory} is not empty and is not an earlier export. Choose another folder, or "
+            "pass overwrite=True to delete what it holds."
+        )
+
+
+def _replace(directory: Path, new: Path, old: Path) -> None:
+    """Puts `new` where `directory` is; on failure `directory` is as it was."""
+    if not directory.exists():
+        os.replace(new, directory)
+        return
+    os.replace(directory, old)
+    try:
+        os.replace(new, directory)
+    except OSError:
+        os.replace(old, directory)
+        raise
+    shutil.rmtree(old)

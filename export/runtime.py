@@ -1,0 +1,229 @@
+"""Runs an exported .tflite file with numpy and ai_edge_litert only; TensorFlow is not loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrnn_tf.validation import check_choice, check_integer, check_number
+
+from . import metadata as export_metadata
+
+_IDENTIFIER = b"TFL3"  # at byte 4 of every TFLite file
+
+
+class LiteModel:
+    """An exported model, one sequence at a time.
+
+    metadata.json must lie beside the file.
+
+    Args:
+        path: the .tflite file.
+        num_threads: for the matrix products; None lets the runtime decide.
+
+    Attributes:
+        metadata: the content of metadata.json.
+        max_steps: T_max, the longest sequence.
+        event_size: D.
+        option_defaults: `{name: default}` of the sampling options.
+
+    Raises:
+        ValueError: if the file or its metadata is missing, damaged or not a pair.
+    """
+
+    def __init__(self, path: str | Path, num_threads: int | None = None):
+        self.path = Path(path)
+        _check_file(self.path)
+        self.metadata = export_metadata.read(self.path.parent / export_metadata.FILE_NAME)
+        self._check_digest()
+        self.max_steps: int = self.metadata["max_steps"]
+        self.event_size: int = self.metadata["event_size"]
+        self.option_defaults = {
+            name: option["default"] for name, option in self.metadata["options"].items()
+        }
+        self._interpreter = _interpreter(self.path, num_threads)
+        self._runners: dict[str, Any] = {}
+        present = self._interpreter.get_signature_list()
+        if missing := sorted(set(self.metadata["signatures"]) - set(present)):
+            raise ValueError(
+                f"{self.path} lacks the signatures {missing} that its metadata names; it has "
+                f"{sorted(present)}. Export the model again."
+            )
+
+    def signature(self, name: str):
+        """The runner of a signature: call it with named arrays, get a dictionary of arrays.
+
+        Raises:
+            ValueError: if there is no such signature; lists the valid names.
+        """
+        check_choice("signature", name, self.metadata["signatures"])
+        if name not in self._runners:
+            self._runners[name] = self._interpreter.get_signature_runner(name)
+        return self._runners[name]
+
+    def generate(
+        self,
+        num_sequences: int = 1,
+        num_steps: int | None = None,
+        seed: int = 0,
+        prime: np.ndarray | None = None,
+        **options: float,
+    ) -> list[np.ndarray]:
+        """Draws new sequences: those of `VRNN.generate` for the same arguments.
+
+        Args:
+            num_sequences: how many.
+            num_steps: the largest number of steps, at most T_max; None means T_max.
+            seed: an integer; sequence i has the seed `seed + i`, wrapped to int32.
+            prime: `[T, D]`, a beginning to go on from, at most T_max steps.
+            **options: of `option_defaults`; "temperature" multiplies the noise of x.
+
+        Returns:
+            float32 arrays `[T_i, D]` in normalised units, see `to_raw`.
+
+        Raises:
+            ValueError: if an argument is out of range or an option is unknown (lists the known).
+        """
+        check_integer("num_sequences", num_sequences, 1)
+        check_integer("seed", seed, -(2**63))
+        num_steps = (
+            self.max_steps if num_steps is None else check_integer("num_steps", num_steps, 0)
+        )
+        if num_steps > self.max_steps:
+            raise ValueError(
+                f"`num_steps` must be at most {self.max_steps}, the T_max of {self.path}. Received "
+                f"{num_steps}. Export the model with a larger max_steps."
+            )
+        seeds = [wrap_seed(seed + i) for i in range(num_sequences)]
+        if prime is not None:
+            return [self._go_on(prime, num_steps, seed, options) for seed in seeds]
+        return [self._generate(num_steps, seed, options) for seed in seeds]
+
+    def init(self) -> list[np.ndarray]:
+        """The states before the first step, each `[1, size]`."""
+        return self._states(self.signature("init")(seed=_integers(0)))
+
+    def prime(self, x: np.ndarray, seed: int = 0) -> list[np.ndarray]:
+        """The states after a given beginning `[T, D]` (the posterior runs over it)."""
+        return self._states(self.signature("prime")(**self._sequence(x, seed)))
+
+    def step(
+        self, states: Sequence[np.ndarray], seed: int, t: int, **options: float
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """One step.
+
+        Args:
+            states: what `init`, `prime` or `step` returned.
+            seed: of the sequence.
+            t: how many steps the sequence has already.
+            **options: of `option_defaults`.
+
+        Returns:
+            x `[D]` and the next states.
+        """
+        named = {f"state_{i}": state for i, state in enumerate(states)}
+        row = {"seed": _integers(wrap_seed(seed)), "t": _integers(t)}
+        result = self.signature("step")(**named, **row, **self._options(options))
+        return result["x"][0], self._states(result)
+
+    def score(self, x: np.ndarray, seed: int = 0) -> dict[str, float]:
+        """elbo, nll and kl of `[T, D]`, nats a sequence, in normalised units."""
+        result = self.signature("score")(**self._sequence(x, seed))
+        return {name: float(value[0]) for name, value in result.items()}
+
+    def to_raw(self, x: np.ndarray) -> np.ndarray:
+        """x `[..., D]` in the data's own units: x * std + mean, float32."""
+        normalization = self.metadata["normalization"]
+        std, mean = np.asarray(normalization["std"]), np.asarray(normalization["mean"])
+        return (np.asarray(x) * std + mean).astype(np.float32)
+
+    def to_normalized(self, raw: np.ndarray) -> np.ndarray:
+        """The inverse of `to_raw`."""
+        normalization = self.metadata["normalization"]
+        std, mean = np.asarray(normalization["std"]), np.asarray(normalization["mean"])
+        return ((np.asarray(raw) - mean) / std).astype(np.float32)
+
+    def is_end(self, x: np.ndarray) -> bool:
+        """Whether a sequence ends with the observation x `[D]`."""
+        mark = self.metadata["end_mark"]
+        return mark is not None and bool(x[int(mark[0])] == mark[1])
+
+    def _generate(self, num_steps: int, seed: int, options: dict[str, float]) -> np.ndarray:
+        runner = self.signature("generate")
+        result = runner(seed=_integers(seed), steps=_integers(num_steps), **self._options(options))
+        return result["x"][0, : int(result["length"][0])]
+
+    def _go_on(self, prime, num_steps: int, seed: int, options: dict[str, float]) -> np.ndarray:
+        states, xs = self.prime(prime, seed), []
+        for t in range(len(prime), len(prime) + num_steps):
+            x, states = self.step(states, seed, t, **options)
+            xs.append(x)
+            if self.is_end(x):
+                break
+        return np.stack(xs) if xs else np.zeros((0, self.event_size), np.float32)
+
+    def _options(self, options: dict[str, float]) -> dict[str, np.ndarray]:
+        for name, value in options.items():
+            check_choice("option", name, self.option_defaults)
+            low, high = self.metadata["options"][name]["range"]
+            if check_number(name, value, low) > high:
+                raise ValueError(f"`{name}` must be at most {high}. Received {value!r}.")
+        values = {**self.option_defaults, **options}
+        return {name: np.asarray([value], np.float32) for name, value in values.items()}
+
+    def _sequence(self, x, seed: int) -> dict[str, np.ndarray]:
+        x = np.asarray(x, np.float32)
+        if x.ndim != 2 or x.shape[-1] != self.event_size or len(x) > self.max_steps:
+            raise ValueError(
+                f"A sequence must be [T, {self.event_size}] with T at most {self.max_steps}. "
+                f"Received shape {x.shape}."
+            )
+        if not np.isfinite(x).all():
+            raise ValueError("A sequence must be finite. Received x with NaN or infinity.")
+        padded = np.zeros((1, self.max_steps, self.event_size), np.float32)
+        padded[0, : len(x)] = x
+        return {"x": padded, "length": _integers(len(x)), "seed": _integers(wrap_seed(seed))}
+
+    def _states(self, result: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [result[f"state_{i}"] for i in range(sum(n.startswith("state_") for n in result))]
+
+    def _check_digest(self) -> None:
+        known = self.metadata["files"].get(self.path.name)
+        if known is not None and known["sha256"] != export_metadata.sha256(self.path):
+            raise ValueError(
+                f"{self.path} is not the file that {export_metadata.FILE_NAME} beside it describes "
+                "(their sha256 differ). It is damaged, or from another export; copy both again."
+            )
+
+
+def wrap_seed(seed: int) -> int:
+    """The int32 with the same low 32 bits."""
+    return (seed + 2**31) % 2**32 - 2**31
+
+
+def _integers(value: int) -> np.ndarray:
+    return np.asarray([value], np.int32)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise ValueError(f"Cannot read {path}: {error.strerror}.") from None
+    if head[4:8] != _IDENTIFIER:
+        raise ValueError(
+            f"{path} is not a TFLite file: bytes 4 to 8 must be {_IDENTIFIER!r}. Received {head!r}."
+        )
+
+
+def _interpreter(path: Path, num_threads: int | None):
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        return Interpreter(str(path), num_threads=num_threads)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is damaged: {error}. Copy or export it again.") from None

@@ -1,0 +1,205 @@
+"""One description of every function that an exported model offers.
+
+SavedModel, TFLite, metadata and verification follow the list that `signatures` returns. Every input
+and output is int32 or float32, the types that every runtime's buffers take, and starts with the
+batch axis, which TF Serving's batching needs; TFLite files have B = 1.
+
+A bad value never reaches the model: `steps` and `length` are clipped to 0 .. T_max, options to
+`OPTION_RANGES`, and an option that is NaN or infinite counts as its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from vrnn_tf import generation
+from vrnn_tf.models import VRNN
+from vrnn_tf.validation import check_integer
+
+BATCH = "B"
+# Far beyond what is useful, and small enough that no product of them overflows float32.
+OPTION_RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0.0, 100.0),
+    "latent_temperature": (0.0, 100.0),
+}
+OTHER_RANGE = (-100.0, 100.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A named tensor: its dtype and its shape, whose first entry is `BATCH`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+    def with_batch(self, batch: int | None) -> tuple[int | None, ...]:
+        """The shape for a number of rows; None leaves it open."""
+        return tuple(batch if size == BATCH else int(size) for size in self.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A function of named tensors.
+
+    Attributes:
+        name: how runtimes call it.
+        inputs: in the order of `function`'s positional arguments.
+        outputs: the entries of the dictionary that `function` returns.
+        function: takes and returns tensors.
+    """
+
+    name: str
+    inputs: tuple[Spec, ...]
+    outputs: tuple[Spec, ...]
+    function: Callable[..., dict[str, Any]]
+
+
+def option_range(name: str) -> tuple[float, float]:
+    """The smallest and largest value that a sampling option is clipped to."""
+    return OPTION_RANGES.get(name, OTHER_RANGE)
+
+
+def signatures(model: VRNN, max_steps: int) -> list[Signature]:
+    """What an exported model can do.
+
+        generate(seed, steps, temperature, ...) -> x [B, T_max, D], length [B]
+        init(seed) -> state_0 [B, S_0], ...                     zeros, one row for each seed
+        prime(x [B, T_max, D], length [B], seed) -> state_0, ...  after the first `length` steps
+        step(state_0, ..., seed, t, temperature, ...) -> x [B, D], state_0, ...
+        score(x, length, seed) -> elbo [B], nll [B], kl [B]     nats a sequence
+
+    `seed`, `steps`, `length` and `t` (how many steps the sequence has already) are int32 `[B]`, the
+    options of `generation.option_defaults` float32 `[B]`. x is in normalised units.
+
+    Args:
+        model: the model; its weights are used where they are.
+        max_steps: T_max, the static length of every sequence.
+
+    Raises:
+        ValueError: if `max_steps` is not a positive integer.
+    """
+    check_integer("max_steps", max_steps, 1)
+    return [
+        _generate(model, max_steps),
+        _init(model),
+        _prime(model, max_steps),
+        _step(model),
+        _score(model, max_steps),
+    ]
+
+
+def _generate(model: VRNN, max_steps: int) -> Signature:
+    def generate(seed, steps, *options):
+        states = model.cell.get_initial_state(ops.shape(seed)[0])
+        start = _opaque_zeros(steps)  # see _observe
+        named = _options(model, options)
+        x, length = generation.generate(model, states, seed, start, steps, named, max_steps)
+        return {"x": x, "length": length}
+
+    x = Spec("x", "float32", (BATCH, max_steps, model.likelihood.event_size))
+    inputs = (_row("seed", "int32"), _row("steps", "int32"), *_option_specs(model))
+    return Signature("generate", inputs, (x, _row("length", "int32")), generate)
+
+
+def _init(model: VRNN) -> Signature:
+    def init(seed):
+        states = model.cell.get_initial_state(ops.shape(seed)[0])
+        return _name_states(_distinct(states, seed))
+
+    return Signature("init", (_row("seed", "int32"),), _state_specs(model), init)
+
+
+def _prime(model: VRNN, max_steps: int) -> Signature:
+    def prime(x, length, seed):
+        _, states = _observe(model, max_steps, x, length, seed)
+        return _name_states(states)
+
+    return Signature("prime", _sequence_specs(model, max_steps), _state_specs(model), prime)
+
+
+def _step(model: VRNN) -> Signature:
+    num_states = len(model.cell.state_size)
+
+    def step(*tensors):
+        states, (seed, t, *options) = list(tensors[:num_states]), tensors[num_states:]
+        x, states = generation.step(model, states, seed, t, _options(model, options))
+        return {"x": x, **_name_states(_distinct(states, t))}
+
+    x = Spec("x", "float32", (BATCH, model.likelihood.event_size))
+    rows = (_row("seed", "int32"), _row("t", "int32"), *_option_specs(model))
+    return Signature("step", (*_state_specs(model), *rows), (x, *_state_specs(model)), step)
+
+
+def _score(model: VRNN, max_steps: int) -> Signature:
+    def score(x, length, seed):
+        outputs, _ = _observe(model, max_steps, x, length, seed)
+        nll = -ops.sum(outputs["log_likelihood"], axis=-1)
+        kl = ops.sum(outputs["kl"], axis=-1)
+        return {"elbo": -nll - kl, "nll": nll, "kl": kl}
+
+    outputs = tuple(_row(name, "float32") for name in ("elbo", "nll", "kl"))
+    return Signature("score", _sequence_specs(model, max_steps), outputs, score)
+
+
+def _observe(model: VRNN, max_steps: int, x, length, seed):
+    steps = ops.expand_dims(ops.arange(max_steps, dtype="int32"), 0)
+    mask = steps < ops.expand_dims(length, -1)  # clips the length
+    # With a plain zero a converter folds the counters of the noise into a constant as long as the
+    # sequence times the size of the noise.
+    return model.observe(x, mask, seed, start=_opaque_zeros(length))
+
+
+def _opaque_zeros(values, number: int = 0):
+    """int32 zeros `[B]` that a converter takes for neither zeros nor those of another number."""
+    return ops.minimum(ops.maximum(values, number), 0)
+
+
+def _options(model: VRNN, values: Sequence) -> dict[str, Any]:
+    defaults = generation.option_defaults(model.likelihood, model.latent_size)
+    largest = float(np.finfo("float32").max)
+    named = {}
+    for (name, default), value in zip(defaults.items(), values, strict=True):
+        finite = ops.where(ops.abs(value) <= largest, value, ops.full_like(value, default))
+        named[name] = ops.clip(finite, *option_range(name))
+    return named
+
+
+def _row(name: str, dtype: str) -> Spec:
+    return Spec(name, dtype, (BATCH,))
+
+
+def _option_specs(model: VRNN) -> tuple[Spec, ...]:
+    names = generation.option_defaults(model.likelihood, model.latent_size)
+    return tuple(_row(name, "float32") for name in names)
+
+
+def _sequence_specs(model: VRNN, max_steps: int) -> tuple[Spec, ...]:
+    x = Spec("x", "float32", (BATCH, max_steps, model.likelihood.event_size))
+    return (x, _row("length", "int32"), _row("seed", "int32"))
+
+
+def _state_specs(model: VRNN) -> tuple[Spec, ...]:
+    sizes = enumerate(model.cell.state_size)
+    return tuple(Spec(f"state_{i}", "float32", (BATCH, size)) for i, size in sizes)
+
+
+def _distinct(states: Sequence, rows) -> list:
+    """The states, each as a tensor of its own.
+
+    The output of an LSTM is one of its states too, and zeros of one shape are one constant. A file
+    would have several names for one tensor, of which LiteRT's CompiledModel finds only one.
+    """
+    return [
+        state + ops.expand_dims(ops.cast(_opaque_zeros(rows, i), "float32"), -1)
+        for i, state in enumerate(states)
+    ]
+
+
+def _name_states(states: Sequence) -> dict[str, Any]:
+    return {f"state_{i}": state for i, state in enumerate(states)}

@@ -1,0 +1,72 @@
+"""The TFLite file: every signature, one copy of the weights, builtin operators only."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from vrnn_tf.files import atomic
+from vrnn_tf.validation import check_choice
+
+from . import flatbuffer
+from .saved_model import write_saved_model
+from .signatures import Signature
+
+QUANTIZATIONS = ("none", "float16", "int8")
+
+
+def write_tflite(
+    model: keras.Model, signatures: Sequence[Signature], path: Path, quantize: str = "none"
+) -> Path:
+    """Converts a model; B = 1 and T_max are static.
+
+    Args:
+        model: a float32 model, see `inference_model`.
+        signatures: of `model`.
+        path: the file; it is replaced as a whole or not at all.
+        quantize: "none", "float16" (weights are stored in float16) or "int8" (dynamic range: int8
+            weights, activations are quantised as they come).
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: if `quantize` is unknown, or an operator is not a TFLite builtin (names it).
+    """
+    check_choice("quantize", quantize, QUANTIZATIONS)
+    with tempfile.TemporaryDirectory() as directory:
+        write_saved_model(model, signatures, Path(directory), batch_size=1)
+        content = _convert(directory, [signature.name for signature in signatures], quantize)
+    with atomic(path) as temporary:
+        temporary.write_bytes(flatbuffer.compact(content))
+    return Path(path)
+
+
+def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=list(names))
+    # Flex operators would add tens of megabytes to an app, and some runtimes do not load them.
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    # The RNN's output buffer is a constant of T_max times its size, all zeros: fill it instead.
+    converter._experimental_unfold_large_splat_constant = True
+    # Otherwise a write to that buffer cuts and joins it, which gives the loop outputs of unknown
+    # shape: LiteRT's CompiledModel then returns garbage without an error.
+    converter._experimental_enable_dynamic_update_slice = True
+    if quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        return converter.convert()
+    except Exception as error:  # ConverterError, which has no public name
+        found = set(re.findall(r"'(tf\.\w+)' op is neither", str(error)))
+        if not found:
+            raise
+        raise ValueError(
+            f"The model needs operators that are not TFLite builtins: {sorted(found)}. Replace "
+            "them in the layer that uses them (custom cells and activations are the usual cause)."
+        ) from error

@@ -1,0 +1,236 @@
+"""Keras = SavedModel = TFLite for every likelihood and every core, and builtins only."""
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+import tiny_models
+from vrnn_tf import likelihoods
+from vrnn_tf.export import flatbuffer
+from vrnn_tf.export.saved_model import write_saved_model
+from vrnn_tf.export.signatures import signatures
+from vrnn_tf.export.tflite import write_tflite
+
+MAX_STEPS, BATCH = 12, 3
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
+CASES = {
+    "gaussian": {"likelihood": {"name": "gaussian", "event_size": 3}},
+    "gmm": {"likelihood": {"name": "gmm", "event_size": 2, "num_components": 3}},
+    "bivariate_gmm": {"likelihood": {"name": "bivariate_gmm", "num_components": 3}},
+    "end_of_sequence": {
+        "likelihood": {"name": "bivariate_gmm", "num_components": 3, "end_of_sequence": True}
+    },
+    "bernoulli": {"likelihood": {"name": "bernoulli", "event_size": 5}},
+    "categorical": {
+        "likelihood": {"name": "categorical", "num_classes": 6, "end_class": 2},
+        "embedding_size": 4,
+        "recurrent_cell": "gru",
+    },
+    "discretized_logistic_mixture": {
+        "likelihood": {
+            "name": "discretized_logistic_mixture",
+            "event_size": 3,
+            "num_components": 2,
+            "num_levels": 256,
+        }
+    },
+    "no_latent": {
+        "likelihood": {"name": "bivariate_gmm", "num_components": 3},
+        "latent_size": 0,
+        "recurrent_cell": "gru",
+    },
+    "stack": {
+        "likelihood": {"name": "gaussian", "event_size": 2},
+        "recurrent_units": (8, 5),
+        "posterior": "residual",
+    },
+    "mixed_stack": {
+        "likelihood": {"name": "gaussian", "event_size": 2},
+        "recurrent_units": None,
+        "recurrent_cell": lambda: [keras.layers.LSTMCell(4), keras.layers.GRUCell(5)],
+    },
+    "standard_normal": {
+        "likelihood": {"name": "gaussian", "event_size": 2},
+        "recurrent_cell": "simple_rnn",
+        "prior": "standard_normal",
+    },
+}
+FAST = ("end_of_sequence", "categorical")
+
+
+@dataclasses.dataclass
+class Exported:
+    """A model and its files."""
+
+    model: keras.Model
+    signatures: dict
+    saved: dict
+    lite: Interpreter
+    path: object
+
+    def keras(self, name, arrays):
+        signature = self.signatures[name]
+        tensors = [keras.ops.array(arrays[spec.name]) for spec in signature.inputs]
+        return tiny_models.numpy(signature.function(*tensors))
+
+    def saved_model(self, name, arrays):
+        tensors = {key: tf.constant(value) for key, value in arrays.items()}
+        return tiny_models.numpy(self.saved[name](**tensors))
+
+    def tflite(self, name, arrays):
+        runner = self.lite.get_signature_runner(name)
+        rows = range(len(next(iter(arrays.values()))))
+        results = [runner(**{k: v[i : i + 1] for k, v in arrays.items()}) for i in rows]
+        return {key: np.concatenate([r[key] for r in results]) for key in results[0]}
+
+
+@functools.cache
+def build(name, directory):
+    case = {"latent_size": 3, "recurrent_units": 8, "hidden_units": 6, **CASES[name]}
+    if callable(case.get("recurrent_cell")):
+        case["recurrent_cell"] = case["recurrent_cell"]()
+    model = tiny_models.make(**case)
+    described = signatures(model, MAX_STEPS)
+    folder = write_saved_model(model, described, directory / name / "1")
+    path = write_tflite(model, described, directory / name / "model.tflite")
+    loaded = tf.saved_model.load(str(folder))
+    interpreter = Interpreter(str(path))
+    by_name = {signature.name: signature for signature in described}
+    return Exported(model, by_name, {**loaded.signatures}, interpreter, path)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("parity")
+
+
+@pytest.fixture(
+    params=[n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in CASES],
+)
+def exported(request, directory):
+    return build(request.param, directory)
+
+
+def arrays_for(exported, name, seed=0):
+    """Inputs of three different rows."""
+    generator = np.random.default_rng(seed)
+    arrays = {}
+    for spec in exported.signatures[name].inputs:
+        shape = spec.with_batch(BATCH)
+        if spec.dtype == "float32":
+            arrays[spec.name] = generator.uniform(0.3, 1.2, shape).astype("float32")
+        else:
+            arrays[spec.name] = generator.integers(-(2**31), 2**31, shape).astype("int32")
+    fixed = {"steps": [MAX_STEPS, 5, 99], "length": [MAX_STEPS, 4, 99], "t": [0, 7, 3]}
+    arrays |= {key: np.array(fixed[key], "int32") for key in fixed if key in arrays}
+    if "x" in arrays:
+        arrays["x"] = tiny_models.observations(exported.model, BATCH, MAX_STEPS)
+    return arrays
+
+
+def assert_equal(found, expected):
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert found[name].dtype == value.dtype
+        np.testing.assert_allclose(found[name], value, **TOLERANCE, err_msg=name)
+
+
+def test_every_likelihood_has_a_case():
+    covered = {case["likelihood"]["name"] for case in CASES.values()}
+    assert covered == set(likelihoods.names())
+
+
+@pytest.mark.parametrize("name", ["generate", "init", "prime", "step", "score"])
+def test_saved_model_equals_keras(exported, name):
+    arrays = arrays_for(exported, name)
+    together = exported.saved_model(name, arrays)
+    assert_equal(together, exported.keras(name, arrays))
+    for i in range(BATCH):
+        alone = exported.saved_model(name, {k: v[i : i + 1] for k, v in arrays.items()})
+        assert_equal({k: v[0] for k, v in alone.items()}, {k: v[i] for k, v in together.items()})
+
+
+@pytest.mark.parametrize("name", ["generate", "init", "prime", "step", "score"])
+def test_tflite_equals_keras(exported, name):
+    arrays = arrays_for(exported, name)
+    assert_equal(exported.tflite(name, arrays), exported.keras(name, arrays))
+
+
+def test_generate_draws_what_the_model_draws(exported):
+    seed = 2**31 - 2  # the third wraps around
+    expected = exported.model.generate(BATCH, MAX_STEPS, seed=seed)
+    arrays = arrays_for(exported, "generate")
+    for key, value in arrays.items():
+        arrays[key] = np.full_like(value, 0.0 if key == "pen_bias" else 1.0)
+    arrays["steps"][:] = MAX_STEPS
+    arrays["seed"] = (seed + np.arange(BATCH)).astype("int64").astype("int32")
+    for run in (exported.saved_model, exported.tflite):
+        result = run("generate", arrays)
+        for i, x in enumerate(expected):
+            assert result["length"][i] == len(x)
+            np.testing.assert_allclose(result["x"][i, : len(x)], x, **TOLERANCE)
+            assert not result["x"][i, len(x) :].any()
+
+
+def test_init_and_steps_are_generate(exported):
+    arrays = arrays_for(exported, "generate")
+    arrays["steps"][:] = MAX_STEPS
+    expected = exported.tflite("generate", arrays)
+    states = exported.tflite("init", {"seed": arrays["seed"]})
+    del arrays["steps"]
+    for t in range(expected["length"].max()):
+        number = np.full(BATCH, t, "int32")
+        result = exported.tflite("step", {**arrays, **states, "t": number})
+        going = t < expected["length"]
+        np.testing.assert_allclose(result["x"][going], expected["x"][going, t], **TOLERANCE)
+        states = {key: value for key, value in result.items() if key != "x"}
+
+
+def test_only_builtins(exported):
+    assert not [name for name in flatbuffer.operators(exported.path) if "CUSTOM" in name]
+
+
+def test_every_output_is_a_tensor_of_its_own(exported):
+    for signature in flatbuffer.read(exported.path.read_bytes()).signatureDefs:
+        outputs = [output.tensorIndex for output in signature.outputs]
+        inputs = [given.tensorIndex for given in signature.inputs]
+        assert len({*outputs, *inputs}) == len(outputs) + len(inputs)
+
+
+def test_serving_default_is_generate(exported):
+    default, generate = exported.saved["serving_default"], exported.saved["generate"]
+    assert default.structured_input_signature == generate.structured_input_signature
+    for values in default.structured_input_signature[1].values():
+        assert values.shape.rank >= 1
+        assert values.shape[0] is None  # TF Serving batches along it
+    assert all(output.shape[0] is None for output in generate.structured_outputs.values())
+
+
+def test_compiled_model_equals_interpreter(directory):
+    compiled_model = pytest.importorskip("ai_edge_litert.compiled_model")
+    exported = build("end_of_sequence", directory)
+    compiled = compiled_model.CompiledModel.from_file(str(exported.path))
+    for name in ("generate", "init", "prime", "step", "score"):
+        arrays = {k: v[:1] for k, v in arrays_for(exported, name).items()}
+        expected = exported.tflite(name, arrays)
+        inputs = {
+            spec.name: compiled.create_input_buffer_by_name(name, spec.name)
+            for spec in exported.signatures[name].inputs
+        }
+        outputs = {
+            spec.name: compiled.create_output_buffer_by_name(name, spec.name)
+            for spec in exported.signatures[name].outputs
+        }
+        for key, buffer in inputs.items():
+            buffer.write(np.ascontiguousarray(arrays[key]))
+        for _ in range(2):  # outputs of unknown shape fail at the first or at the second run
+            compiled.run_by_name(name, inputs, outputs)
+            for key, buffer in outputs.items():
+                value = expected[key]
+                found = buffer.read(value.size, value.dtype).reshape(value.shape)
+                np.testing.assert_allclose(found, value, **TOLERANCE, err_msg=f"{name} {key}")

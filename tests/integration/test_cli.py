@@ -1,0 +1,170 @@
+"""The vrnn command as a person uses it: a run, a picture, an export, and clear errors."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from vrnn_tf import cli, files
+from vrnn_tf.train import run
+from vrnn_tf.train.config import TrainConfig
+
+CONFIG = TrainConfig(
+    preset="demo",
+    model={"latent_size": 3, "recurrent_units": 8, "hidden_units": 6},
+    dataset_options={"min_words": 1, "max_words": 1, "points_per_letter": 4.0},
+    num_train=24,
+    num_validation=8,
+    batch_size=8,
+    num_buckets=2,
+    epochs=1,
+)
+
+
+def vrnn(*arguments):
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "run"
+    run.train(CONFIG, out, verbose=0)
+    return out
+
+
+@pytest.fixture(scope="module")
+def exported(folder):
+    out = folder.parent / "export"
+    result = vrnn("export", folder, "--out", out, "--max-steps", 20)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "npz"])
+def test_generate_writes_each_format(folder, tmp_path, suffix):
+    out = tmp_path / f"lines.{suffix}"
+    result = vrnn("generate", folder, "--num", 3, "--steps", 15, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert out.stat().st_size > 0
+    assert "3 sequences" in result.output
+
+
+def test_a_run_and_its_file_write_the_same_strokes(folder, exported, tmp_path):
+    arrays = []
+    for source in (folder, exported / "model.tflite"):
+        out = tmp_path / "lines.npz"
+        arguments = ["--num", 3, "--steps", 20, "--seed", 11, "--out", out]
+        result = vrnn("generate", source, *arguments)
+        assert result.exit_code == 0, result.output
+        with np.load(out, allow_pickle=False) as loaded:
+            arrays.append((loaded["x"], loaded["length"]))
+    np.testing.assert_array_equal(arrays[0][1], arrays[1][1])
+    np.testing.assert_allclose(arrays[0][0], arrays[1][0], atol=0.05)  # of offsets of ~50 units
+
+
+def test_priming_goes_on_from_what_was_written(folder, tmp_path):
+    prefix = tmp_path / "mine.npz"
+    np.savez(prefix, x=np.array([[30, 10, 0], [20, -60, 1]], "float32"))
+    plain, primed = tmp_path / "a.npz", tmp_path / "b.npz"
+    for out, extra in ((plain, []), (primed, ["--prime", prefix])):
+        assert vrnn("generate", folder, "--num", 1, "--out", out, *extra).exit_code == 0
+    with np.load(plain) as a, np.load(primed) as b:
+        assert a["x"].shape != b["x"].shape or not np.allclose(a["x"], b["x"])
+
+
+def test_verify_agrees_and_writes_a_report(exported, tmp_path):
+    report = tmp_path / "report.json"
+    result = vrnn("verify", exported, "--json", report)
+    assert result.exit_code == 0, result.output
+    assert json.loads(report.read_text())["passed"] is True
+
+
+def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
+    code = (
+        "import sys\nfrom vrnn_tf import cli\n"
+        f"sys.argv = ['vrnn', 'generate', {str(exported / 'model.tflite')!r}, "
+        f"'--out', {str(tmp_path / 'a.svg')!r}]\n"
+        "try: cli.main()\nexcept SystemExit as e: assert not e.code, e.code\n"
+        "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "demoo"], "`preset` must be one of .*Did you mean 'demo'"),
+        (["train", "char"], "'char' has no data set"),
+        (["train", "demo", "--epochs", "0"], "`epochs` must be an integer >= 1"),
+        (["train", "demo", "--dataset", "iam", "--out", "{tmp}/r"], "`dataset` must be one of"),
+        (["train", "demo", "--out", "{run}"], "already holds a run"),
+        (["generate", "{tmp}/nothing", "--out", "a.svg"], "does not exist"),
+        (["generate", "{tmp}", "--out", "{tmp}/a.svg"], "is not a run folder"),
+        (["generate", "{run}", "--out", "{tmp}/a.gif"], "--out must end in one of"),
+        (["generate", "{run}", "--num", "0", "--out", "{tmp}/a.svg"], "num_sequences"),
+        (["generate", "{run}", "--temperature", "-1", "--out", "{tmp}/a.svg"], "temperature"),
+        (["generate", "{run}", "--temperature", "nan", "--out", "{tmp}/a.svg"], "temperature"),
+        (["generate", "{run}", "--prime", "{tmp}/p", "--out", "{tmp}/a.svg"], "npz"),
+        (["generate", "{tmp}/bad.tflite", "--out", "{tmp}/a.svg"], "is not a TFLite file"),
+        (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
+        (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
+        (["verify", "{tmp}"], "metadata.json"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(folder, tmp_path, arguments, message):
+    (tmp_path / "bad.tflite").write_bytes(b"no")
+    filled = [a.format(tmp=tmp_path, run=folder) for a in arguments]
+    result = vrnn(*filled)
+    assert result.exit_code == 2, result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("vrnn: ")
+    assert re.search(message, lines[0]), lines[0]
+
+
+def test_help_has_an_example_for_every_command():
+    for command in ("train", "generate", "export", "verify", "demo"):
+        result = vrnn(command, "--help")
+        assert result.exit_code == 0
+        assert "Example" in result.output
+        assert f"vrnn {command}" in result.output
+
+
+def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(config, out, *arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "train", interrupted)
+    result = vrnn("train", "demo", "--out", tmp_path / "run")
+    assert result.exit_code == 130
+    assert "--resume" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_real_interrupt_in_the_middle_of_training(tmp_path):
+    """SIGINT to a real process while it trains: exit code 130, and the run can be used."""
+    out = tmp_path / "run"
+    arguments = ["train", "demo", "--num-train", "64", "--num-validation", "8", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vrnn_tf.cli", *arguments, "--epochs", "500"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    deadline = time.time() + 100
+    while not (out / "last.keras").exists() and time.time() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr.decode()
+    assert "Traceback" not in stderr.decode()
+    assert files.read_json(out / "config.json")["epochs"] == 500
+    assert len(run.load(out).model.generate(1, 10)) == 1

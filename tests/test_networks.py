@@ -1,0 +1,231 @@
+"""Networks keep their shapes and configurations; one seed fixes all their weights."""
+
+import keras
+import numpy as np
+import pytest
+
+from vrnn_tf import networks
+from vrnn_tf.networks import FeedForward, GaussianNetwork, Initialization, OrthogonalPerGate
+from vrnn_tf.packing import Packing
+
+SHAPES = [(2, 5), (2, 7, 5)]
+
+
+def restored(layer, build_shape):
+    """`layer` from its configuration alone, with its weights."""
+    config = keras.saving.serialize_keras_object(layer)
+    for _ in range(2):  # reading a configuration leaves it as it was
+        copy = keras.saving.deserialize_keras_object(config)
+    if not copy.built:
+        copy.build(build_shape)
+    copy.set_weights(layer.get_weights())
+    return copy
+
+
+def features(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+# --- initialisation -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gates", [1, 3, 4])
+def test_each_gate_has_an_orthogonal_block_of_its_own(gates):
+    kernel = np.asarray(OrthogonalPerGate(seed=3)((6, 6 * gates), dtype="float32"))
+    blocks = np.split(kernel, gates, axis=1)
+    for block in blocks:
+        np.testing.assert_allclose(block.T @ block, np.eye(6), atol=1e-5)
+    for i in range(gates):
+        for j in range(i):
+            assert np.abs(blocks[i] - blocks[j]).max() > 0.1
+
+
+def test_orthogonal_per_gate_survives_its_configuration():
+    initializer = OrthogonalPerGate(seed=11)
+    config = keras.saving.serialize_keras_object(initializer)
+    copy = keras.saving.deserialize_keras_object(config)
+    np.testing.assert_array_equal(copy((4, 12)), initializer((4, 12)))
+
+
+def all_weights(scheme, seed):
+    """Weights of layers made one after another: kernels, cells' kernels, recurrent gates."""
+    initialization = Initialization(scheme, seed)
+    dense = [keras.layers.Dense(6, **initialization.kernel()) for _ in range(3)]
+    cells = [initialization.recurrent_cell("lstm", 6) for _ in range(2)]
+    for layer in (*dense, *cells):
+        layer.build((None, 6))
+    return (
+        np.stack([layer.kernel for layer in dense]),
+        np.stack([cell.kernel for cell in cells]),
+        np.concatenate([np.split(np.asarray(c.recurrent_kernel), 4, axis=1) for c in cells]),
+    )
+
+
+@pytest.mark.parametrize("scheme", ["glorot", "paper"])
+@pytest.mark.parametrize("seed", [0, -1, 2**31 - 1])
+def test_one_seed_fixes_all_weights(scheme, seed):
+    weights = all_weights(scheme, seed)
+    for first, second, other in zip(
+        weights, all_weights(scheme, seed), all_weights(scheme, 5), strict=True
+    ):
+        np.testing.assert_array_equal(first, second)
+        assert (first != other).mean() > 0.99
+
+
+@pytest.mark.parametrize("scheme", ["glorot", "paper"])
+def test_no_two_layers_start_alike(scheme):
+    for stacked in all_weights(scheme, 0):
+        for i in range(len(stacked)):
+            for j in range(i):
+                assert (stacked[i] != stacked[j]).mean() > 0.99
+
+
+def test_paper_kernels_are_uniform():
+    layer = keras.layers.Dense(200, **Initialization("paper", 0).kernel())
+    layer.build((None, 100))
+    kernel = np.asarray(layer.kernel)
+    assert np.abs(kernel).max() <= 0.08
+    assert np.abs(kernel).max() > 0.0799
+    # 20000 draws: the standard error of the standard deviation 0.16 / sqrt(12) is 1.5e-4.
+    np.testing.assert_allclose(kernel.std(), 0.16 / 12**0.5, atol=6 * 1.5e-4)
+    np.testing.assert_array_equal(layer.bias, 0)
+
+
+@pytest.mark.parametrize(("scheme", "forget_bias"), [("paper", 0.0), ("glorot", 1.0)])
+def test_forget_bias(scheme, forget_bias):
+    cell = Initialization(scheme, 0).recurrent_cell("lstm", 4)
+    cell.build((None, 3))
+    expected = np.zeros(16)
+    expected[4:8] = forget_bias  # Keras's gates: input, forget, candidate, output
+    np.testing.assert_array_equal(cell.bias, expected)
+
+
+@pytest.mark.parametrize("kind", list(networks.RECURRENT_CELLS))
+def test_paper_cells_are_orthogonal_for_each_gate(kind):
+    cell_class, gates = networks.RECURRENT_CELLS[kind]
+    cell = Initialization("paper", 0).recurrent_cell(kind, 5)
+    cell.build((None, 3))
+    assert type(cell) is cell_class
+    assert cell.recurrent_kernel.shape == (5, 5 * gates)
+    for block in np.split(np.asarray(cell.recurrent_kernel), gates, axis=1):
+        np.testing.assert_allclose(block @ block.T, np.eye(5), atol=1e-5)
+    assert np.abs(np.asarray(cell.kernel)).max() <= 0.08
+
+
+def test_max_norm_bounds_the_columns_of_every_kernel_but_the_recurrent():
+    initialization = Initialization("paper", 0, max_norm=1.9365)
+    kernel = np.array([[3.0, 0.1], [4.0, 0.2]], "float32")
+    cell = initialization.recurrent_cell("lstm", 4)
+    for constraint in (initialization.kernel()["kernel_constraint"], cell.kernel_constraint):
+        clipped = np.asarray(constraint(kernel))
+        np.testing.assert_allclose(clipped, [[3 / 5 * 1.9365, 0.1], [4 / 5 * 1.9365, 0.2]], 1e-5)
+    assert cell.recurrent_constraint is None
+    assert Initialization("paper", 0).kernel()["kernel_constraint"] is None
+
+
+def test_unknown_names_list_the_known():
+    with pytest.raises(ValueError, match=r"\['glorot', 'paper'\]. Received 'papre'.*'paper'"):
+        Initialization("papre", 0)
+    with pytest.raises(ValueError, match=r"`recurrent_cell` must be one of \['lstm', 'gru'"):
+        Initialization("paper", 0).recurrent_cell("ltsm", 4)
+    with pytest.raises(ValueError, match="`recurrent_units` must be an integer >= 1. Received 0"):
+        Initialization("paper", 0).recurrent_cell("lstm", 0)
+
+
+# --- networks -------------------------------------------------------------------------------------
+
+
+def feed_forward(widths=(4, 3)):
+    return FeedForward(networks.hidden_layers(widths, "tanh", Initialization("glorot", 0)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_feed_forward_is_its_layers_in_a_row(shape):
+    network = feed_forward()
+    x = features(shape)
+    first, second = network.layers
+    result = network(x)
+    hidden = np.tanh(x @ np.asarray(first.kernel) + np.asarray(first.bias))
+    expected = np.tanh(hidden @ np.asarray(second.kernel) + np.asarray(second.bias))
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert network.output_size == 3
+    assert network.compute_output_shape(shape) == result.shape == (*shape[:-1], 3)
+    assert len(network.trainable_variables) == 4
+
+
+def test_no_layers_are_the_identity():
+    network = FeedForward([])
+    x = features((2, 7, 5))
+    np.testing.assert_array_equal(network(x), x)
+    assert network.output_size == 5
+    assert network.compute_output_shape((None, None, 5)) == (None, None, 5)
+
+
+def gaussian_network():
+    packing = networks.gaussian_packing(2)
+    output = networks.packed_output(packing, ("raw_scale",), Initialization("glorot", 0))
+    return GaussianNetwork(FeedForward([*feed_forward().layers, output]), 2, min_scale=0.25)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gaussian_network_has_positive_scales(shape):
+    network = gaussian_network()
+    x = features(shape)
+    gaussian = network(x)
+    raw = np.asarray(network.body(x), np.float64)
+    np.testing.assert_allclose(gaussian.loc, raw[..., :2], atol=1e-6)
+    np.testing.assert_allclose(gaussian.scale, np.log1p(np.exp(raw[..., 2:])) + 0.25, atol=1e-6)
+    assert network(1e6 * x).scale.numpy().min() >= 0.25
+
+
+def test_scales_start_near_one():
+    network = gaussian_network()
+    gaussian = network(np.zeros((1, 5), "float32"))
+    np.testing.assert_allclose(gaussian.loc, 0, atol=1e-7)
+    np.testing.assert_allclose(gaussian.scale, np.log1p(np.exp(0.6)) + 0.25, rtol=1e-6)
+
+
+def test_packed_output_starts_the_named_scales_alone():
+    packing = Packing({"logits": 2, "raw_scale": 3, "loc": 1})
+    layer = networks.packed_output(packing, ("raw_scale",), Initialization("paper", 0))
+    layer.build((None, 4))
+    np.testing.assert_allclose(layer.bias, [0, 0, 0.6, 0.6, 0.6, 0])
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (2, 7, 1)])
+def test_embedding_looks_symbols_up(shape):
+    embedding = networks.SymbolEmbedding(num_symbols=6, size=3, seed=2)
+    symbols = np.random.default_rng(0).integers(0, 6, shape)
+    result = embedding(symbols.astype("float32"))
+    np.testing.assert_array_equal(result, np.asarray(embedding.table)[symbols[..., 0]])
+    assert embedding.compute_output_shape(shape) == result.shape == (*shape[:-1], 3)
+
+
+def test_embedding_seed():
+    tables = []
+    for seed in (0, 0, 1):
+        embedding = networks.SymbolEmbedding(6, 3, seed=seed)
+        embedding.build((None, 1))
+        tables.append(np.asarray(embedding.table))
+    np.testing.assert_array_equal(tables[0], tables[1])
+    assert (tables[0] != tables[2]).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (feed_forward, (2, 5)),
+        (feed_forward, (2, 7, 5)),
+        (gaussian_network, (2, 5)),
+        (gaussian_network, (2, 7, 5)),
+        (lambda: networks.SymbolEmbedding(6, 3, seed=2), (2, 7, 1)),
+    ],
+)
+def test_networks_survive_their_configuration(make, shape):
+    network = make()
+    x = np.abs(features(shape))
+    expected = network(x)
+    copy = restored(network, shape)
+    assert copy.get_config() == network.get_config()
+    for a, b in zip(keras.tree.flatten(copy(x)), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
