@@ -264,7 +264,7 @@ class VRNN(keras.Model):
     def call(self, inputs, mask=None, training=False):
         x, mask, reset = self._standardize_inputs(inputs, mask)
         call = self.training_calls if training else ops.zeros((), "int32")
-        seeds = rng.sequence_seeds(self.seed, call + 0, ops.shape(x)[0])
+        seeds = rng.sequence_seeds(self.seed, call, ops.shape(x)[0])
         carried = self.carried["training" if training else "evaluation"]
         start, *initial = _zero_rows(carried, reset)
         outputs, states = self.observe(x, mask, seeds, initial or None, start)
