@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vrnn_tf.files import read_json, write_json
+from vrnn_tf.normalization import Normalization
 
 FILE_NAME = "metadata.json"
 FORMAT = "vrnn_tf.export"
@@ -145,16 +146,15 @@ def check(metadata: dict[str, Any], origin: str) -> dict[str, Any]:
 
 
 def _check_normalization(metadata: Mapping[str, Any], origin: str) -> None:
-    normalization, size = metadata["normalization"], metadata["event_size"]
-    for key in ("mean", "std"):
-        values = normalization.get(key)
-        valid = isinstance(values, list | tuple) and len(values) == size
-        if not valid or not all(_is_number(v) and (key == "mean" or v > 0) for v in values):
-            kind = "finite" if key == "mean" else "positive"
-            raise ValueError(
-                f"'normalization' in {origin} must give {key!r} as a list of {size} {kind} "
-                f"numbers, one for each feature. Received {values!r}."
-            )
+    try:
+        normalization = Normalization.from_dict(metadata["normalization"])
+    except ValueError as error:
+        raise ValueError(f"'normalization' in {origin}: {error}") from None
+    if len(normalization.mean) != metadata["event_size"]:
+        raise ValueError(
+            f"'normalization' in {origin} must have one mean and one std for each of "
+            f"{metadata['event_size']} features. Received {len(normalization.mean)}."
+        )
 
 
 def _describe(spec) -> dict[str, Any]:

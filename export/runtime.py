@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
 from . import metadata as export_metadata
@@ -39,6 +40,7 @@ class LiteModel:
         _check_file(self.path)
         self.metadata = export_metadata.read(self.path.parent / export_metadata.FILE_NAME)
         self._check_digest()
+        self.normalization = Normalization.from_dict(self.metadata["normalization"])
         self.max_steps: int = self.metadata["max_steps"]
         self.event_size: int = self.metadata["event_size"]
         self.option_defaults = {
@@ -136,15 +138,11 @@ class LiteModel:
 
     def to_raw(self, x: np.ndarray) -> np.ndarray:
         """x `[..., D]` in the data's own units: x * std + mean, float32."""
-        normalization = self.metadata["normalization"]
-        std, mean = np.asarray(normalization["std"]), np.asarray(normalization["mean"])
-        return (np.asarray(x) * std + mean).astype(np.float32)
+        return self.normalization.invert(np.asarray(x))
 
     def to_normalized(self, raw: np.ndarray) -> np.ndarray:
         """The inverse of `to_raw`."""
-        normalization = self.metadata["normalization"]
-        std, mean = np.asarray(normalization["std"]), np.asarray(normalization["mean"])
-        return ((np.asarray(raw) - mean) / std).astype(np.float32)
+        return self.normalization.apply(np.asarray(raw))
 
     def is_end(self, x: np.ndarray) -> bool:
         """Whether a sequence ends with the observation x `[D]`."""

@@ -33,7 +33,7 @@ class Normalization:
     def __post_init__(self):
         check_choice("normalization", self.name, NAMES)
         if len(self.mean) != len(self.std) or not self.mean:
-            raise ValueError(f"`mean` and `std` must be of one length. Received {self}.")
+            raise ValueError(f"`mean` and `std` must be of one length >= 1. Received {self}.")
         for mean, std in zip(self.mean, self.std, strict=True):
             check_number("mean", mean)
             check_number("std", std, 0.0, strict=True)
@@ -90,4 +90,6 @@ class Normalization:
         """The inverse of `to_dict`; raises ValueError for anything else."""
         if not isinstance(config, dict) or set(config) != {"name", "mean", "std"}:
             raise ValueError(f"A normalisation has name, mean and std. Received {config!r}.")
+        if not all(isinstance(config[name], Sequence) for name in ("mean", "std")):
+            raise ValueError(f"`mean` and `std` must be lists of numbers. Received {config!r}.")
         return cls(config["name"], tuple(config["mean"]), tuple(config["std"]))

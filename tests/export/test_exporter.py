@@ -169,8 +169,10 @@ def test_a_damaged_file_is_named(copy):
         ("end_mark", [1], r"'end_mark' in .* must be null or \[feature, value\]"),
         ("options", {"temperature": 1.0}, r"'options' in .* must be an object of"),
         ("signatures", {"generate": {}}, r"'signatures' in .* must be an object of"),
-        ("normalization", {"mean": [0.0] * 3}, r"'std' as a list of 3 positive numbers"),
-        ("normalization", {"mean": [0.0], "std": [1.0]}, r"'mean' as a list of 3 finite numbers"),
+        ("normalization", {"mean": [0.0] * 3}, r"'normalization' in .* has name, mean and std"),
+        ("normalization", {"name": "paper", "mean": 0, "std": 1}, r"must be lists of numbers"),
+        ("normalization", {**NORMALIZATION, "std": [1.0, 0.0, 1.0]}, r"must be a number > 0"),
+        ("normalization", {"name": "none", "mean": [0.0], "std": [1.0]}, r"each of 3 features"),
         ("files", {"model.tflite": "abc"}, r"'files' in .* must be"),
     ],
 )
@@ -205,7 +207,7 @@ def test_a_folder_of_others_is_not_touched(model, tmp_path):
     [
         ({"max_steps": 0}, r"`max_steps` must be an integer >= 1"),
         ({"quantize": "int4"}, r"`quantize` must be one of \['none', 'float16', 'int8'\]"),
-        ({"normalization": {"mean": [0.0]}}, r"'mean' as a list of 3"),
+        ({"normalization": {"mean": [0.0]}}, r"has name, mean and std"),
         ({"units": None}, r"'units' in the metadata of this export must be a text"),
     ],
 )
@@ -276,8 +278,8 @@ def test_verify_passes_and_every_row_is_text(directory):
     checks = {row["check"] for row in report["rows"] if row["file"] == "model.tflite"}
     assert {
         "operators beside builtins",
-        "generate = Keras, max |dx|",
-        "step = Keras from its states",
+        "generate = Keras, 25 steps",
+        "step = Keras",
         "prime + step = Keras",
         "init + step = generate",
         "score = Keras, nats a step",
@@ -301,7 +303,7 @@ def test_verify_fails_for_changed_files_and_another_models_file(copy):
     assert not report["passed"]
     failed = {(row["file"], row["check"]) for row in report["rows"] if not row["passed"]}
     assert ("model.tflite", "score = Keras, nats a step") in failed
-    assert ("model.tflite", "step = Keras from its states") in failed
+    assert ("model.tflite", "step = Keras") in failed
     assert {file for file, _ in failed} == {"metadata.json", "model.tflite"}
 
 
