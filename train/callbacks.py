@@ -13,7 +13,7 @@ import numpy as np
 from vrnn_tf import files
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(ArithmeticError):
     """Training met NaN or infinity; the message says where. The last good weights are on disk."""
 
 

@@ -68,6 +68,7 @@ def train(
         KeyboardInterrupt: after the weights at hand were made a usable run.
     """
     _check_folder(out, config, resume, overwrite)
+    hooks = [_tensorboard(out)] if tensorboard else []
     started = time.time()
     source = datasets.get(config.dataset)
     splits = source.load(
@@ -88,10 +89,12 @@ def train(
         before = model.evaluate(validation.dataset(), verbose=0, return_dict=True)
         rows, first = [], {"val_" + name: value for name, value in before.items()}
     metadata = _metadata(config, source, normalization, splits.train, training)
+    if not resume:
+        _remove_run(out)  # only now that nothing can be wrong with the new one
     files.write_json(out / "config.json", config.to_dict())
     files.write_json(out / "metadata.json", metadata)
     files.write_json(out / "summary.json", {"before": first})
-    _fit(model, config, out, rows, training, validation, normalization, tensorboard, verbose)
+    _fit(model, config, out, rows, training, validation, normalization, hooks, verbose)
     best = max(rows, key=lambda row: row["val_elbo"])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
     summary = {
@@ -134,22 +137,19 @@ def draw_samples(
     drawing.save(path, [normalization.invert(x) for x in samples])
 
 
-def _fit(
-    model, config, out, rows, training, validation, normalization, tensorboard, verbose
-) -> None:
+def _fit(model, config, out, rows, training, validation, normalization, hooks, verbose) -> None:
     longest = max(len(x) for x in training.sequences)
 
     def draw(model: VRNN, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         draw_samples(model, normalization, path, num_steps=longest)
 
-    hooks: list[keras.callbacks.Callback] = [
+    hooks = [
         callbacks.StopOnNonFinite(),
         callbacks.SaveRun(out, rows),
         callbacks.DrawSamples(out, draw),
+        *hooks,
     ]
-    if tensorboard:
-        hooks.append(_tensorboard(out))
     try:
         model.fit(
             training.dataset(first_epoch=len(rows), repeat=True),
@@ -235,9 +235,6 @@ def _check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool)
             f"{out} already holds a run. Go on with --resume, replace it with --overwrite, or name "
             "another folder with --out."
         )
-    elif occupied:
-        _remove_run(out)
-    out.mkdir(parents=True, exist_ok=True)
 
 
 def _check_same(old: TrainConfig, new: TrainConfig) -> None:

@@ -106,6 +106,7 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["train", "demo", "--epochs", "0"], "`epochs` must be an integer >= 1"),
         (["train", "demo", "--dataset", "iam", "--out", "{tmp}/r"], "`dataset` must be one of"),
         (["train", "demo", "--out", "{run}"], "already holds a run"),
+        (["train", "demo", "--out", "{run}", "--resume", "--seed", "3"], "seed was 0, now 3"),
         (["generate", "{tmp}/nothing", "--out", "a.svg"], "does not exist"),
         (["generate", "{tmp}", "--out", "{tmp}/a.svg"], "is not a run folder"),
         (["generate", "{run}", "--out", "{tmp}/a.gif"], "--out must end in one of"),
@@ -144,8 +145,23 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(tmp_path, monkeypatch)
 
     monkeypatch.setattr(run, "train", interrupted)
     result = vrnn("train", "demo", "--out", tmp_path / "run")
+    assert (result.exit_code, result.stderr) == (130, "\nStopped. Nothing to keep.\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.keras").touch()
+    result = vrnn("train", "demo", "--out", tmp_path / "run")
     assert result.exit_code == 130
-    assert "--resume" in result.stderr
+    assert "go on with --resume" in result.stderr
+
+
+def test_resuming_takes_the_configuration_from_the_run(folder):
+    result = vrnn("train", "demo", "--out", folder, "--resume")
+    assert result.exit_code == 0, result.output
+    result = vrnn("train", "demo", "--out", folder, "--resume", "--epochs", 2)
+    assert result.exit_code == 2
+    assert "epochs was 1, now 2" in result.stderr
+    result = vrnn("train", "demo", "--out", folder / "none", "--resume")
+    assert result.exit_code == 2
+    assert "holds no run to resume" in result.stderr
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import sys
 
 import keras
 import numpy as np
@@ -115,6 +116,16 @@ def test_folders_are_not_overwritten_without_saying_so(folder, tmp_path):
     with pytest.raises(ValueError, match="not empty and is not a run folder"):
         train(tmp_path, overwrite=True)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_what_cannot_start_leaves_the_old_run_alone(folder, monkeypatch):
+    before = (folder / "model.keras").read_bytes()
+    with pytest.raises(ValueError, match="`option of synthetic_handwriting` must be one of"):
+        train(folder, overwrite=True, dataset_options={"font": "scripts"})
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ValueError, match="--tensorboard needs the package tensorboard"):
+        run.train(CONFIG, folder, overwrite=True, tensorboard=True)
+    assert (folder / "model.keras").read_bytes() == before
 
 
 def test_damaged_runs_are_named(folder, tmp_path):
