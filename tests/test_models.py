@@ -580,3 +580,12 @@ def test_targets_and_sample_weights_are_refused():
     weighted = tf.data.Dataset.from_tensors((X, None, np.ones(3, "float32")))
     with pytest.raises(ValueError, match="or sample weights"):
         model.evaluate(weighted, verbose=0)
+    for name, value in {"sample_weight": np.ones(3), "class_weight": {0: 1.0}}.items():
+        with pytest.raises(ValueError, match=f"Received targets or sample weights .`{name}`"):
+            model.fit(X, **{name: value}, verbose=0)
+
+
+@pytest.mark.parametrize("x", [X.astype(str), X.astype("complex64")])
+def test_what_is_no_real_number_is_refused(x):
+    with pytest.raises(ValueError, match="`x` must hold real numbers. Received dtype"):
+        tiny_models.make()(x)

@@ -341,12 +341,18 @@ class VRNN(keras.Model):
         progress = ops.cast(self.training_calls + 1, "float32") / self.kl_warmup_steps
         return self.kl_weight * ops.minimum(progress, 1.0)
 
+    def fit(self, *args, **kwargs):
+        """As `keras.Model.fit`, on x alone."""
+        _refuse_targets(kwargs)
+        return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """As `keras.Model.evaluate`, on x alone. The noise of z is the same in every call."""
+        _refuse_targets(kwargs)
+        return super().evaluate(*args, **kwargs)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "VRNN is trained on x alone: its loss is the bound on log p(x). Received targets "
-                "or sample weights. Pass x, or a data set of {'x': x, 'mask': mask}."
-            )
+        _refuse_targets({"y": y, "sample_weight": sample_weight})
         _, mask, reset = self._standardize_inputs(x, None)
         begins = ops.any(mask, axis=-1)
         if reset is not None:
@@ -368,6 +374,11 @@ class VRNN(keras.Model):
                 + (" `reset` needs stateful_batch_size." if "reset" in named else "")
             )
         x = ops.convert_to_tensor(named["x"])
+        if not _is_real(x.dtype):
+            raise ValueError(
+                f"`x` must hold real numbers. Received dtype {x.dtype}. Turn text into symbol "
+                "numbers, and complex values into two features."
+            )
         check_sequences(x, self.likelihood.event_size, self.likelihood.description)
         x = ops.cast(x, "float32")
         mask = named.get("mask", None if isinstance(mask, Mapping) else mask)
@@ -532,6 +543,17 @@ class NatsPerSequence(keras.metrics.Metric):
         return ops.divide_no_nan(self.total, self.sequences)
 
 
+def _refuse_targets(arguments: Mapping[str, Any]) -> None:
+    """Keras would drop weights that come without targets silently."""
+    for name in ("y", "sample_weight", "class_weight"):
+        if arguments.get(name) is not None:
+            raise ValueError(
+                "VRNN is trained on x alone: its loss is the bound on log p(x). Received targets "
+                f"or sample weights (`{name}`). Pass x, or a data set of "
+                "{'x': x, 'mask': mask}."
+            )
+
+
 def _widths_by_network(hidden_units) -> dict[str, tuple[int, ...]]:
     if not isinstance(hidden_units, Mapping):
         hidden_units = dict.fromkeys(NETWORKS, hidden_units)
@@ -560,6 +582,11 @@ def _sizes_agree(shape: Sequence[int | None], expected: Sequence[int | None]) ->
     return len(shape) == len(expected) and all(
         None in (a, b) or a == b for a, b in zip(shape, expected, strict=True)
     )
+
+
+def _is_real(dtype) -> bool:
+    name = keras.backend.standardize_dtype(dtype)
+    return name.startswith(("float", "bfloat", "int", "uint", "bool"))
 
 
 def _check_mask(mask, x) -> None:
