@@ -17,7 +17,35 @@ tfd: Any = tfp.distributions  # untyped; Any lets classes derive from it
 _Properties = tfp.util.ParameterProperties
 
 
-class BivariateNormal(tfd.Distribution):
+class _Density(tfd.Distribution):
+    """A distribution that is only ever asked for its density.
+
+    Args:
+        event_shape: static.
+        dtype: of x and of the density.
+        parameters: the subclass's constructor arguments, as tfd wants them.
+        name: of the distribution.
+    """
+
+    def __init__(self, event_shape: tuple[int, ...], dtype, parameters: dict[str, Any], name: str):
+        self._static_event_shape = event_shape
+        super().__init__(
+            dtype=dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    def _event_shape(self):
+        return self._static_event_shape
+
+    def _event_shape_tensor(self):
+        return ops.convert_to_tensor(self._static_event_shape, dtype="int32")
+
+
+class BivariateNormal(_Density):
     """Two correlated normal variables: Eqs. (24, 25) of Graves, arXiv:1308.0850.
 
     Equal to `tfd.MultivariateNormalTriL`, written out for two dimensions: a triangular solve for
@@ -32,14 +60,7 @@ class BivariateNormal(tfd.Distribution):
     def __init__(self, loc, scale, correlation, name="BivariateNormal"):
         parameters = dict(locals())
         self.loc, self.scale, self.correlation = loc, scale, correlation
-        super().__init__(
-            dtype=loc.dtype,
-            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name=name,
-        )
+        super().__init__((2,), loc.dtype, parameters, name)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
@@ -48,12 +69,6 @@ class BivariateNormal(tfd.Distribution):
             "scale": _Properties(event_ndims=1),
             "correlation": _Properties(event_ndims=0),
         }
-
-    def _event_shape(self):
-        return (2,)
-
-    def _event_shape_tensor(self):
-        return ops.convert_to_tensor([2], dtype="int32")
 
     def _log_prob(self, x):
         standardized = (x - self.loc) / self.scale
@@ -69,7 +84,7 @@ class BivariateNormal(tfd.Distribution):
         return -0.5 * (ops.square(first) + ops.square(residual)) - log_normalizer
 
 
-class DiscretizedLogistic(tfd.Distribution):
+class DiscretizedLogistic(_Density):
     """A logistic variable rounded to `num_levels` even levels of [-1, 1] (arXiv:1701.05517).
 
     The mass of a level is the difference of two sigmoids. It is computed without a cancellation:
@@ -89,14 +104,7 @@ class DiscretizedLogistic(tfd.Distribution):
     def __init__(self, loc, scale, num_levels, name="DiscretizedLogistic"):
         parameters = dict(locals())
         self.loc, self.scale, self.num_levels = loc, scale, num_levels
-        super().__init__(
-            dtype=loc.dtype,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name=name,
-        )
+        super().__init__((), loc.dtype, parameters, name)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
@@ -105,12 +113,6 @@ class DiscretizedLogistic(tfd.Distribution):
             "scale": _Properties(event_ndims=0),
             "num_levels": _Properties(event_ndims=None, specifies_shape=True),
         }
-
-    def _event_shape(self):
-        return ()
-
-    def _event_shape_tensor(self):
-        return ops.zeros((0,), dtype="int32")
 
     def _log_prob(self, x):
         top = self.num_levels - 1
@@ -125,7 +127,7 @@ class DiscretizedLogistic(tfd.Distribution):
         )
 
 
-class IndependentBlocks(tfd.Distribution):
+class IndependentBlocks(_Density):
     """Independent distributions over consecutive slices of one vector.
 
     The density of `tfd.Blockwise`, which traces a sample of every block to compute it.
@@ -138,26 +140,13 @@ class IndependentBlocks(tfd.Distribution):
         parameters = dict(locals())
         self.blocks = list(blocks)
         self.event_sizes = [int(block.event_shape[-1]) for block in self.blocks]
-        super().__init__(
-            dtype=self.blocks[0].dtype,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name=name,
-        )
+        super().__init__((sum(self.event_sizes),), self.blocks[0].dtype, parameters, name)
 
     def _batch_shape(self):
         return self.blocks[0].batch_shape
 
     def _batch_shape_tensor(self):
         return self.blocks[0].batch_shape_tensor()
-
-    def _event_shape(self):
-        return (sum(self.event_sizes),)
-
-    def _event_shape_tensor(self):
-        return ops.convert_to_tensor([sum(self.event_sizes)], dtype="int32")
 
     def _log_prob(self, x):
         log_prob, start = 0.0, 0

@@ -7,9 +7,13 @@ from typing import Any
 
 from vrnn_tf.validation import check_choice
 
-_PAPER = {
-    "initialization": "paper",
-    "max_norm": 1.9365,
+_PAPER = {"initialization": "paper", "max_norm": 1.9365}
+_HANDWRITING_WIDTHS = {
+    "phi_x": 250,
+    "phi_z": 150,
+    "prior": 150,
+    "posterior": 150,
+    "decoder": 250,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -25,26 +29,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "likelihood": {"name": "bivariate_gmm", "num_components": 20, "end_of_sequence": True},
         "latent_size": 50,
         "recurrent_units": 400,
-        "hidden_units": {
-            "phi_x": 250,
-            "phi_z": 150,
-            "prior": 150,
-            "posterior": 150,
-            "decoder": 250,
-        },
+        "hidden_units": _HANDWRITING_WIDTHS,
     },
     # IAM-OnDB in the paper: one LSTM of 1200 units, one ReLU layer in each network.
     "handwriting_paper": {
         "likelihood": {"name": "bivariate_gmm", "num_components": 20},
         "latent_size": 50,
         "recurrent_units": 1200,
-        "hidden_units": {
-            "phi_x": 250,
-            "phi_z": 150,
-            "prior": 150,
-            "posterior": 150,
-            "decoder": 250,
-        },
+        "hidden_units": _HANDWRITING_WIDTHS,
         **_PAPER,
     },
     # Blizzard in the paper: frames of 200 raw samples, four ReLU layers in each network.
