@@ -48,8 +48,9 @@ class _Density(tfd.Distribution):
 class BivariateNormal(_Density):
     """Two correlated normal variables: Eqs. (24, 25) of Graves, arXiv:1308.0850.
 
-    Equal to `tfd.MultivariateNormalTriL`, written out for two dimensions: a triangular solve for
-    every component of every time step costs more than the rest of the likelihood.
+    Equal to `tfd.MultivariateNormalTriL`, written out for two dimensions: with a triangular solve
+    for every component of every step, density and gradient took six times as long (32 sequences of
+    300 steps, 20 components, 2 cores).
 
     Args:
         loc: `[..., 2]`.

@@ -69,14 +69,23 @@ def test_a_run_and_its_file_write_the_same_strokes(folder, exported, tmp_path):
     np.testing.assert_allclose(arrays[0][0], arrays[1][0], atol=0.05)  # of offsets of ~50 units
 
 
-def test_priming_goes_on_from_what_was_written(folder, tmp_path):
+def test_priming_goes_on_from_what_was_written(folder, exported, tmp_path):
     prefix = tmp_path / "mine.npz"
     np.savez(prefix, x=np.array([[30, 10, 0], [20, -60, 1]], "float32"))
-    plain, primed = tmp_path / "a.npz", tmp_path / "b.npz"
-    for out, extra in ((plain, []), (primed, ["--prime", prefix])):
-        assert vrnn("generate", folder, "--num", 1, "--out", out, *extra).exit_code == 0
-    with np.load(plain) as a, np.load(primed) as b:
-        assert a["x"].shape != b["x"].shape or not np.allclose(a["x"], b["x"])
+    written = []
+    for source, extra in (
+        (folder, []),
+        (folder, ["--prime", prefix]),
+        (exported / "model.tflite", ["--prime", prefix]),
+    ):
+        out = tmp_path / "lines.npz"
+        result = vrnn("generate", source, "--num", 1, "--steps", 10, "--out", out, *extra)
+        assert result.exit_code == 0, result.output
+        with np.load(out, allow_pickle=False) as loaded:
+            written.append(loaded["x"])
+    plain, primed, primed_file = written
+    assert plain.shape != primed.shape or not np.allclose(plain, primed)
+    np.testing.assert_allclose(primed, primed_file, atol=0.05)
 
 
 def test_verify_agrees_and_writes_a_report(exported, tmp_path):

@@ -59,14 +59,14 @@ def train(num_updates):
     )
     rate = keras.optimizers.schedules.CosineDecay(0.02, num_updates)
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
-    model.fit(simulate(64 * num_updates, seed=1), batch_size=64, verbose=0)
+    model.fit(simulate(64 * num_updates, seed=1), batch_size=64, shuffle=False, verbose=0)
     held_out = simulate(2000, seed=2)
     outputs = model.predict(held_out, batch_size=2000, verbose=0)
     return held_out, (outputs["log_likelihood"] - outputs["kl"]).sum(axis=1)
 
 
 @pytest.mark.parametrize(
-    ("num_updates", "tolerance"), [(400, 0.01), pytest.param(2000, 0.001, marks=pytest.mark.slow)]
+    ("num_updates", "tolerance"), [(800, 0.01), pytest.param(2000, 0.001, marks=pytest.mark.slow)]
 )
 def test_the_bound_comes_near_the_exact_likelihood_from_below(num_updates, tolerance):
     held_out, bound = train(num_updates)
