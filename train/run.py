@@ -172,6 +172,11 @@ def _new_model(config: TrainConfig) -> VRNN:
 
 
 def _load(path: Path) -> VRNN:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} is not a model that can be loaded: a .keras file is a zip archive. It is "
+            "damaged; restore it, or train again."
+        )
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:

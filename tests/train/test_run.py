@@ -133,9 +133,11 @@ def test_damaged_runs_are_named(folder, tmp_path):
         run.load(tmp_path)
     for name in run.FILES:
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    (tmp_path / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:500])
-    with pytest.raises(ValueError, match="model.keras is not a model that can be loaded"):
-        run.load(tmp_path)
+    whole = (folder / "model.keras").read_bytes()
+    for damaged in (b"", whole[:500], whole[:200] + bytes(400) + whole[600:]):
+        (tmp_path / "model.keras").write_bytes(damaged)
+        with pytest.raises(ValueError, match="model.keras is not a model that can be loaded"):
+            run.load(tmp_path)
 
 
 def test_configurations_round_trip_and_refuse_what_they_do_not_know():
