@@ -128,6 +128,17 @@ def test_what_cannot_start_leaves_the_old_run_alone(folder, monkeypatch):
     assert (folder / "model.keras").read_bytes() == before
 
 
+def test_overwriting_replaces_the_run_and_nothing_else(tmp_path):
+    train(tmp_path / "run", epochs=2)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    summary = train(tmp_path / "run", overwrite=True, epochs=1, seed=1)
+    assert summary["epochs"] == 1
+    assert run.load(tmp_path / "run").config.seed == 1
+    pictures = sorted(path.name for path in (tmp_path / "run" / "pictures").iterdir())
+    assert pictures == ["epoch_001.png"]
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
 def test_damaged_runs_are_named(folder, tmp_path):
     with pytest.raises(ValueError, match="not a run folder: config.json is missing"):
         run.load(tmp_path)
