@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from vrnn_tf.normalization import Normalization
-from vrnn_tf.validation import check_choice, check_integer, check_number
+from vrnn_tf.validation import (
+    check_choice,
+    check_integer,
+    check_number,
+    check_seeds,
+    wrap_seed,
+)
 
 from . import metadata as export_metadata
 
@@ -90,7 +96,7 @@ class LiteModel:
             ValueError: if an argument is out of range or an option is unknown (lists the known).
         """
         check_integer("num_sequences", num_sequences, 1)
-        check_integer("seed", seed, -(2**63))
+        seeds = check_seeds(seed, num_sequences)
         num_steps = (
             self.max_steps if num_steps is None else check_integer("num_steps", num_steps, 0)
         )
@@ -99,7 +105,6 @@ class LiteModel:
                 f"`num_steps` must be at most {self.max_steps}, the T_max of {self.path}. Received "
                 f"{num_steps}. Export the model with a larger max_steps."
             )
-        seeds = [wrap_seed(seed + i) for i in range(num_sequences)]
         if prime is not None:
             return [self._go_on(prime, num_steps, seed, options) for seed in seeds]
         return [self._generate(num_steps, seed, options) for seed in seeds]
@@ -195,11 +200,6 @@ class LiteModel:
                 f"{self.path} is not the file that {export_metadata.FILE_NAME} beside it describes "
                 "(their sha256 differ). It is damaged, or from another export; copy both again."
             )
-
-
-def wrap_seed(seed: int) -> int:
-    """The int32 with the same low 32 bits."""
-    return (seed + 2**31) % 2**32 - 2**31
 
 
 def _integers(value: int) -> np.ndarray:

@@ -105,3 +105,10 @@ class Shaped:
 
     def __init__(self, shape):
         self.shape = shape
+
+
+@pytest.mark.parametrize("seed", [0, 5, -1, 2**31 - 1, 2**31, -(2**63), 2**63 - 1, 2**70 + 3])
+def test_seeds_count_on_and_wrap_around_like_int32(seed):
+    seeds = validation.check_seeds(seed, 3)
+    low_bits = [(seed + i) & 0xFFFFFFFF for i in range(3)]
+    assert seeds == np.array(low_bits, "uint32").view("int32").tolist()

@@ -129,20 +129,12 @@ def load(folder: Path) -> Run:
     return Run(_load(folder / "model.keras"), config, normalization, metadata)
 
 
-def draw_samples(
-    model: VRNN, normalization: Normalization, path: Path, num_steps: int, seed: int = 0
-) -> None:
-    """Draws four samples at temperature 0.5 of a model of pen strokes."""
-    samples = model.generate(4, num_steps, temperature=0.5, seed=seed)
-    drawing.save(path, [normalization.invert(x) for x in samples])
-
-
 def _fit(model, config, out, rows, training, validation, normalization, hooks, verbose) -> None:
     longest = max(len(x) for x in training.sequences)
 
     def draw(model: VRNN, path: Path) -> None:
-        path.parent.mkdir(exist_ok=True)
-        draw_samples(model, normalization, path, num_steps=longest)
+        samples = model.generate(4, longest, temperature=0.5)
+        drawing.save(path, [normalization.invert(x) for x in samples])
 
     hooks = [
         callbacks.StopOnNonFinite(),

@@ -278,7 +278,6 @@ def _save_sequences(path: Path, sequences: list) -> None:
     from vrnn_tf import drawing, files
 
     if path.suffix != ".npz":
-        path.parent.mkdir(parents=True, exist_ok=True)
         drawing.save(path, sequences)
         return
     import numpy as np

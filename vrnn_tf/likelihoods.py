@@ -257,9 +257,7 @@ class GaussianMixture(Likelihood):
 
     def _sample(self, parameters, noise, temperature):
         choice = _choose(parameters["logits"], noise[..., : self.num_components], temperature)
-        weights = ops.expand_dims(choice, -1)
-        loc = ops.sum(weights * parameters["loc"], axis=-2)
-        scale = ops.sum(weights * parameters["scale"], axis=-2)
+        loc, scale = _loc_and_scale(parameters, ops.expand_dims(choice, -1), axis=-2)
         normal = rng.normal(noise[..., self.num_components :], self.event_size)
         return loc + temperature * scale * normal
 
@@ -353,9 +351,7 @@ class BivariateGaussianMixture(Likelihood):
         normal_noise = noise[..., self.num_components : self.num_components + 2]
         pen_noise = rng.logistic(noise[..., self.num_components + 2 :])
         choice = _choose(parameters["logits"], gumbel_noise, temperature)
-        weights = ops.expand_dims(choice, -1)
-        loc = ops.sum(weights * parameters["loc"], axis=-2)
-        scale = ops.sum(weights * parameters["scale"], axis=-2)
+        loc, scale = _loc_and_scale(parameters, ops.expand_dims(choice, -1), axis=-2)
         correlation = ops.sum(choice * parameters["correlation"], axis=-1, keepdims=True)
         first, second = ops.split(rng.normal(normal_noise, 2), 2, axis=-1)
         second = correlation * first + ops.sqrt(1.0 - ops.square(correlation)) * second
@@ -488,8 +484,7 @@ class DiscretizedLogisticMixture(Likelihood):
         gumbel_noise = _split_last(noise[..., :values], (self.event_size, self.num_components))
         per_component = ops.expand_dims(temperature, -1) if _has_axes(temperature) else temperature
         choice = _choose(parameters["logits"], gumbel_noise, per_component)
-        loc = ops.sum(choice * parameters["loc"], axis=-1)
-        scale = ops.sum(choice * parameters["scale"], axis=-1)
+        loc, scale = _loc_and_scale(parameters, choice, axis=-1)
         value = loc + temperature * scale * rng.logistic(noise[..., values:])
         top = self.num_levels - 1
         level = ops.clip(ops.round((value + 1.0) * (0.5 * top)), 0, top)
@@ -520,6 +515,11 @@ def _choose(logits, uniforms, temperature):
 def _argmax(tensor):
     # `ops.argmax` tells -0.0 from 0.0 by a bitwise and, which is no TFLite builtin.
     return ops.top_k(tensor, 1)[1][..., 0]
+
+
+def _loc_and_scale(parameters, choice, axis: int):
+    """loc and scale of the component that `choice` marks along `axis`."""
+    return [ops.sum(choice * parameters[name], axis=axis) for name in ("loc", "scale")]
 
 
 def _is_positive(tensor):

@@ -26,6 +26,7 @@ from vrnn_tf.validation import (
     check_choice,
     check_integer,
     check_number,
+    check_seeds,
     check_sequences,
     check_widths,
 )
@@ -434,8 +435,7 @@ class VRNN(keras.Model):
         """
         check_integer("num_sequences", num_sequences, 1)
         check_integer("num_steps", num_steps, 0)
-        seeds = np.arange(num_sequences, dtype=np.int64) + check_integer("seed", seed, -(2**63))
-        seeds = ops.convert_to_tensor(seeds.astype(np.int32))  # wraps around
+        seeds = ops.convert_to_tensor(check_seeds(seed, num_sequences), dtype="int32")
         defaults = generation.option_defaults(self.likelihood, self.latent_size)
         values = {**defaults, "temperature": temperature, **options}
         for name, value in values.items():

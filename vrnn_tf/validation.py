@@ -34,6 +34,17 @@ def check_integer(name: str, value: Any, minimum: int) -> int:
     return number
 
 
+def check_seeds(seed: Any, count: int) -> list[int]:
+    """The seeds of `count` sequences, `seed + i` wrapped around to int32."""
+    first = check_integer("seed", seed, -(2**63))
+    return [wrap_seed(first + i) for i in range(count)]
+
+
+def wrap_seed(seed: int) -> int:
+    """The int32 with the same low 32 bits."""
+    return (seed + 2**31) % 2**32 - 2**31
+
+
 def check_number(name: str, value: Any, minimum: float = -math.inf, strict: bool = False) -> float:
     """Returns `value` as a float if it is finite and at least (`strict`: above) `minimum`."""
     expected = "a finite number"
