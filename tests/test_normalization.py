@@ -46,5 +46,10 @@ def test_errors():
         Normalization.fit("paper", [], (0,))
     with pytest.raises(ValueError, match="`std` must be a number > 0"):
         Normalization.fit("per_dimension", [np.ones((4, 3))], (0, 1))
+    fitted = Normalization.fit("paper", DATA, (0, 1))
+    for method in (fitted.apply, fitted.invert):
+        for shape in ((4, 2), (4, 1), ()):
+            with pytest.raises(ValueError, match=r"must be \[..., 3\].*Received shape"):
+                method(np.zeros(shape))
     with pytest.raises(ValueError, match="has name, mean and std"):
         Normalization.from_dict({"mean": [0.0]})

@@ -71,12 +71,21 @@ class Normalization:
         return cls(name, tuple(map(float, mean)), tuple(map(float, std)))
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
-        """Raw `[..., D]` to normalised, float32."""
+        """Raw `[..., D]` to normalised, float32; raises ValueError for another D."""
+        self._check(raw)
         return ((raw - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
 
     def invert(self, normalised: np.ndarray) -> np.ndarray:
-        """Normalised `[..., D]` to raw units, float32."""
+        """Normalised `[..., D]` to raw units, float32; raises ValueError for another D."""
+        self._check(normalised)
         return (normalised * np.asarray(self.std) + np.asarray(self.mean)).astype(np.float32)
+
+    def _check(self, x: np.ndarray) -> None:
+        if x.ndim < 1 or x.shape[-1] != len(self.mean):
+            raise ValueError(
+                f"Sequences must be [..., {len(self.mean)}], one entry for each normalised "
+                f"feature. Received shape {x.shape}."
+            )
 
     def log_jacobian(self) -> float:
         """log p(raw) - log p(normalised) of one step, nats: minus the sum of log std."""

@@ -123,6 +123,7 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["generate", "{run}", "--temperature", "-1", "--out", "{tmp}/a.svg"], "temperature"),
         (["generate", "{run}", "--temperature", "nan", "--out", "{tmp}/a.svg"], "temperature"),
         (["generate", "{run}", "--prime", "{tmp}/p", "--out", "{tmp}/a.svg"], "npz"),
+        (["generate", "{run}", "--prime", "{tmp}/flat.npz", "--out", "{tmp}/a.svg"], "shape .4, 2"),
         (["generate", "{tmp}/bad.tflite", "--out", "{tmp}/a.svg"], "is not a TFLite file"),
         (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
         (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
@@ -131,6 +132,7 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
 )
 def test_mistakes_get_one_line_and_exit_code_2(folder, tmp_path, arguments, message):
     (tmp_path / "bad.tflite").write_bytes(b"no")
+    np.savez(tmp_path / "flat.npz", x=np.zeros((4, 2), "float32"))
     filled = [a.format(tmp=tmp_path, run=folder) for a in arguments]
     result = vrnn(*filled)
     assert result.exit_code == 2, result.output
