@@ -5,7 +5,6 @@ Reading needs neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import math
 import platform
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vrnn_tf.files import read_json, write_json
+from vrnn_tf.files import read_json, sha256, write_json
 from vrnn_tf.normalization import Normalization
 
 FILE_NAME = "metadata.json"
@@ -89,12 +88,6 @@ def add_files(metadata: Mapping[str, Any], directory: Path) -> dict[str, Any]:
         for path in paths
     }
     return {**metadata, "files": files}
-
-
-def sha256(path: Path) -> str:
-    """The hexadecimal digest of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(metadata: Mapping[str, Any], directory: Path) -> Path:

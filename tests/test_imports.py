@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
     "drawing": 0,
     "files": 0,
+    "media": 0,
     "normalization": 0,
     "packing": 0,
     "presets": 0,
@@ -37,6 +38,9 @@ FLOORS = {
 ON_THE_SAME_FLOOR = {
     ("drawing", "files"),
     ("drawing", "validation"),
+    ("media", "drawing"),
+    ("media", "files"),
+    ("media", "validation"),
     ("normalization", "validation"),
     ("presets", "validation"),
 }

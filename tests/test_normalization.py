@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from vrnn_tf.normalization import Normalization
+from vrnn_tf.normalization import NAMES, Normalization
 
 DATA = [np.random.default_rng(i).normal([5, -2, 0], [3, 7, 1], size=(50 + i, 3)) for i in range(4)]
 
@@ -12,7 +12,7 @@ DATA = [np.random.default_rng(i).normal([5, -2, 0], [3, 7, 1], size=(50 + i, 3))
 def test_paper_convention_divides_sums_over_both_axes_by_the_steps():
     points = np.concatenate(DATA)[:, :2]
     mean = points.sum() / len(points)
-    std = (((points - mean) ** 2).sum() / len(points)) ** 0.5
+    std = ((points**2).sum() / len(points) - mean**2) ** 0.5
     fitted = Normalization.fit("paper", DATA, (0, 1))
     np.testing.assert_allclose(fitted.mean, [mean, mean, 0])
     np.testing.assert_allclose(fitted.std, [std, std, 1])
@@ -25,7 +25,14 @@ def test_per_dimension_gives_zero_mean_and_unit_variance():
     np.testing.assert_allclose(values.std(0), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["none", "paper", "per_dimension"])
+def test_scalar_is_one_mean_and_std_of_all_values():
+    values = np.concatenate([x[:, :2].ravel() for x in DATA])
+    fitted = Normalization.fit("scalar", DATA, (0, 1))
+    np.testing.assert_allclose(fitted.mean, [values.mean(), values.mean(), 0])
+    np.testing.assert_allclose(fitted.std, [values.std(), values.std(), 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_invert_undoes_apply_and_dictionaries_round_trip(name):
     fitted = Normalization.fit(name, DATA, (0, 1))
     np.testing.assert_allclose(fitted.invert(fitted.apply(DATA[0])), DATA[0], atol=1e-4)

@@ -72,11 +72,11 @@ class SaveRun(keras.callbacks.Callback):
 
 
 class DrawSamples(keras.callbacks.Callback):
-    """Draws samples into `pictures/epoch_NNN.png` after every epoch.
+    """Puts samples into `pictures/epoch_NNN.*` after every epoch.
 
     Args:
         folder: of the run.
-        draw: `(model, path) -> None`.
+        draw: `(model, path) -> None`; it adds the suffix to the path.
     """
 
     def __init__(self, folder: Path, draw: Callable[[keras.Model, Path], None]):
@@ -85,7 +85,7 @@ class DrawSamples(keras.callbacks.Callback):
         self.draw = draw
 
     def on_epoch_end(self, epoch, logs=None):
-        self.draw(self.model, self.folder / "pictures" / f"epoch_{epoch + 1:03d}.png")
+        self.draw(self.model, self.folder / "pictures" / f"epoch_{epoch + 1:03d}")
 
 
 def non_finite_weights(model: keras.Model) -> list[str]:

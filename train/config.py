@@ -19,11 +19,16 @@ class TrainConfig:
         model: arguments of `VRNN` that differ from the preset.
         dataset: name of a data set, see `train.datasets`.
         dataset_options: the data set's own arguments.
-        num_train: training sequences.
-        num_validation: validation sequences.
-        normalization: "none", "paper" or "per_dimension".
+        data_dir: where its files are; None if it needs none, or downloads them.
+        prepared_dir: where its records are kept; None: `$TFDS_DATA_DIR` or ~/tensorflow_datasets.
+        strict: whether a malformed file stops the run, rather than being skipped and counted.
+        num_train: at most so many training sequences; None for all.
+        num_validation: the same for validation.
+        normalization: "none", "paper", "scalar" or "per_dimension"; None for the medium's own.
         batch_size: sequences a step.
         num_buckets: into how many lengths batches are padded.
+        chunk_steps: steps of a chunk of truncated back-propagation through time, with the states
+            carried on; None trains on whole sequences.
         epochs: passes over the training sequences.
         learning_rate: of Adam, decayed to a tenth along a cosine.
         clip_norm: largest global norm of the gradient.
@@ -37,11 +42,15 @@ class TrainConfig:
     model: dict[str, Any] = dataclasses.field(default_factory=dict)
     dataset: str = "synthetic_handwriting"
     dataset_options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    num_train: int = 10_000
-    num_validation: int = 500
-    normalization: str = "paper"
+    data_dir: str | None = None
+    prepared_dir: str | None = None
+    strict: bool = False
+    num_train: int | None = None
+    num_validation: int | None = None
+    normalization: str | None = None
     batch_size: int = 32
-    num_buckets: int = 6
+    num_buckets: int = 10
+    chunk_steps: int | None = None
     epochs: int = 20
     learning_rate: float = 1e-3
     clip_norm: float = 5.0
@@ -49,8 +58,12 @@ class TrainConfig:
 
     def __post_init__(self):
         check_choice("preset", self.preset, presets.PRESETS)
-        check_choice("normalization", self.normalization, NAMES)
-        for name in ("num_train", "num_validation", "batch_size", "num_buckets", "epochs"):
+        if self.normalization is not None:
+            check_choice("normalization", self.normalization, NAMES)
+        for name in ("num_train", "num_validation", "chunk_steps"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), 1)
+        for name in ("batch_size", "num_buckets", "epochs"):
             check_integer(name, getattr(self, name), 1)
         check_integer("seed", self.seed, 0)
         for name in ("learning_rate", "clip_norm"):
@@ -98,19 +111,29 @@ TRAINING: dict[str, dict[str, Any]] = {
         "batch_size": 20,
         "learning_rate": 3e-4,
     },
+    "speech": {"dataset": "spoken_digit", "epochs": 20},
+    # Half a second, 40 frames, is a sequence of its own, as in the published figures.
+    "speech_paper": {
+        "dataset": "blizzard2013",
+        "epochs": 5,
+        "batch_size": 128,
+        "learning_rate": 3e-4,
+    },
+    "pianoroll": {"dataset": "jsb_chorales", "epochs": 100, "batch_size": 16},
+    "char": {"dataset": "tiny_shakespeare", "epochs": 10, "learning_rate": 2e-3},
 }
+_OF_THE_DATA = ("dataset_options", "num_train", "num_validation")
 
 
-def defaults(preset: str) -> TrainConfig:
-    """The training configuration of a preset.
+def defaults(preset: str, dataset: str | None = None) -> TrainConfig:
+    """The training configuration of a preset, on its own data set or on another.
 
     Raises:
-        ValueError: if the preset is unknown, or if it has no data set to train on.
+        ValueError: if the preset is unknown.
     """
-    check_choice("preset", preset, presets.PRESETS)
-    if preset not in TRAINING:
-        raise ValueError(
-            f"The preset {preset!r} has no data set here yet. Presets that `vrnn train` runs: "
-            f"{sorted(TRAINING)}. In Python, VRNN.from_preset({preset!r}) trains on your arrays."
-        )
-    return TrainConfig(preset=preset, **TRAINING[preset])
+    chosen = dict(TRAINING[check_choice("preset", preset, TRAINING)])
+    own = chosen.get("dataset", TrainConfig.dataset)
+    if dataset not in (None, own):
+        chosen = {name: value for name, value in chosen.items() if name not in _OF_THE_DATA}
+        chosen["dataset"] = dataset
+    return TrainConfig(preset=preset, **chosen)

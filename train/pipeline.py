@@ -1,8 +1,15 @@
-"""From sequences in raw units to padded, normalised batches."""
+"""From sequences in raw units to padded, normalised batches.
+
+`Batches` holds whole sequences, sorted into a few lengths. `Chunks` cuts long ones into pieces for
+truncated back-propagation through time. Both give the same batches whenever they are asked for the
+same epoch: the order is a pure function of the seed and the epoch, so a run can go on anywhere.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import heapq
 import math
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +18,9 @@ import tensorflow as tf
 
 from vrnn_tf.likelihoods import Likelihood
 from vrnn_tf.normalization import Normalization
+from vrnn_tf.validation import check_integer
+
+_CANDIDATES = 1_000  # different lengths that are considered as lengths to pad to
 
 
 def prepare(
@@ -38,77 +48,265 @@ def prepare(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Batches:
-    """Batches of similar lengths in an order that is a pure function of the seed and the epoch.
-
-    Sequences are padded to one of a few lengths (quantiles of the lengths), so that a graph is
-    traced for few shapes and little of a batch is padding.
+class _Epochs:
+    """What `Batches` and `Chunks` have in common.
 
     Args:
         sequences: prepared arrays `[T_i, D]`.
-        batch_size: B.
-        num_buckets: at most this many lengths.
-        seed: of the order; None keeps the order of lengths (validation).
+        batch_size: B, of all workers together.
+        seed: of the order; None keeps an order that never changes (validation).
+        worker: which of `num_workers` these batches are for. Every row of a batch is in exactly one
+            worker's share, all shares have the same shape, and all workers have as many batches.
+        num_workers: how many share the rows of each batch.
+
+    Raises:
+        ValueError: if there is no sequence or a number is out of range.
     """
 
-    sequences: list[np.ndarray]
+    sequences: Sequence[np.ndarray]
     batch_size: int
-    num_buckets: int
     seed: int | None = None
+    worker: int = 0
+    num_workers: int = 1
+
+    def __post_init__(self):
+        if not len(self.sequences):
+            raise ValueError("Batches need at least one sequence. Received none.")
+        check_integer("batch_size", self.batch_size, 1)
+        check_integer("num_workers", self.num_workers, 1)
+        if check_integer("worker", self.worker, 0) >= self.num_workers:
+            raise ValueError(
+                f"`worker` must be below num_workers={self.num_workers}. Received {self.worker}."
+            )
 
     def __len__(self) -> int:
-        return sum(math.ceil(len(rows) / self.batch_size) for rows in self._buckets().values())
+        """Batches an epoch: the same in every epoch."""
+        raise NotImplementedError
 
-    def _buckets(self) -> dict[int, np.ndarray]:
-        """`{padded length: row numbers}`, every row once."""
-        lengths = np.array([len(x) for x in self.sequences])
-        quantiles = np.linspace(0.0, 1.0, self.num_buckets + 1)[1:]
-        limits = np.unique(np.quantile(lengths, quantiles, method="higher"))
-        bucket = np.searchsorted(limits, lengths)
-        return {int(limit): np.flatnonzero(bucket == i) for i, limit in enumerate(limits)}
+    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, np.ndarray]]:
+        """The batches of an epoch from `first_batch` on; earlier ones are not made."""
+        raise NotImplementedError
+
+    def padded_steps(self) -> int:
+        """The steps of all batches of an epoch, padding included."""
+        raise NotImplementedError
 
     def padding(self) -> float:
         """The share of an epoch's steps that is padding."""
-        steps = sum(limit * len(rows) for limit, rows in self._buckets().items())
-        return 1.0 - sum(map(len, self.sequences)) / steps
+        return 1.0 - sum(map(len, self.sequences)) / self.padded_steps()
 
-    def epoch(self, epoch: int) -> Iterator[dict[str, np.ndarray]]:
-        """The batches of an epoch, `{"x": [B, T, D] float32, "mask": [B, T] float32}`."""
+    def dataset(
+        self, first_epoch: int = 0, repeat: bool = False, first_batch: int = 0
+    ) -> tf.data.Dataset:
+        """The batches as a tf.data set, prepared ahead of the training step.
+
+        Args:
+            first_epoch: where to start.
+            repeat: whether the epochs that follow come too, without end.
+            first_batch: where in the first epoch to start.
+        """
+
+        def generate() -> Iterator[dict[str, np.ndarray]]:
+            yield from self.epoch(first_epoch, first_batch)
+            epoch = first_epoch
+            while repeat:
+                epoch += 1
+                yield from self.epoch(epoch)
+
+        batches = tf.data.Dataset.from_generator(generate, output_signature=self._signature())
+        count = tf.data.INFINITE_CARDINALITY if repeat else len(self) - first_batch
+        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+
+    def _signature(self) -> dict[str, tf.TensorSpec]:
+        return {
+            "x": tf.TensorSpec((None, None, self.event_size), tf.float32),
+            "mask": tf.TensorSpec((None, None), tf.float32),
+        }
+
+    @property
+    def event_size(self) -> int:
+        """D."""
+        return self.sequences[0].shape[-1]
+
+    def _random(self, epoch: int) -> np.random.Generator | None:
+        return None if self.seed is None else np.random.default_rng([self.seed, epoch])
+
+    def _pad(self, pieces: Sequence[np.ndarray], steps: int) -> dict[str, np.ndarray]:
+        x = np.zeros((len(pieces), steps, self.event_size), np.float32)
+        mask = np.zeros((len(pieces), steps), np.float32)
+        for i, piece in enumerate(pieces):
+            x[i, : len(piece)] = piece
+            mask[i, : len(piece)] = 1.0
+        return {"x": x, "mask": mask}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batches(_Epochs):
+    """Batches of whole sequences of similar lengths.
+
+    Sequences are padded to one of at most `num_buckets` lengths, chosen so that as little as
+    possible of an epoch is padding. A batch is `{"x": [B, T, D] float32, "mask": [B, T] float32}`.
+
+    Args:
+        num_buckets: at most this many lengths.
+
+    Raises:
+        ValueError: as for all batches, and if `num_buckets` is below 1.
+    """
+
+    num_buckets: int = 10
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_integer("num_buckets", self.num_buckets, 1)
+
+    @functools.cached_property
+    def _buckets(self) -> dict[int, np.ndarray]:
+        """`{padded length: row numbers}`, every row once."""
+        lengths = np.array([len(x) for x in self.sequences])
+        limits = bucket_limits(lengths, self.num_buckets)
+        bucket = np.searchsorted(limits, lengths)
+        return {int(limit): np.flatnonzero(bucket == i) for i, limit in enumerate(limits)}
+
+    def __len__(self) -> int:
+        return sum(math.ceil(len(rows) / self.batch_size) for rows in self._buckets.values())
+
+    def padded_steps(self) -> int:
+        return sum(limit * len(rows) for limit, rows in self._buckets.items())
+
+    def shapes(self) -> set[tuple[int, int]]:
+        """The shapes (B, T) that x has in an epoch."""
+        return {
+            (int(min(self.batch_size, len(rows) - start)), limit)
+            for limit, rows in self._buckets.items()
+            for start in range(0, len(rows), self.batch_size)
+        }
+
+    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, np.ndarray]]:
         plan = []
-        random = None if self.seed is None else np.random.default_rng([self.seed, epoch])
-        for limit, rows in self._buckets().items():
+        random = self._random(epoch)
+        for limit, rows in self._buckets.items():
             rows = rows if random is None else random.permutation(rows)
             starts = range(0, len(rows), self.batch_size)
             plan += [(limit, rows[start : start + self.batch_size]) for start in starts]
-        order = range(len(plan)) if random is None else random.permutation(len(plan))
-        for number in order:
-            yield self._pad(*plan[number])
+        order = np.arange(len(plan)) if random is None else random.permutation(len(plan))
+        for number in order[first_batch:]:
+            limit, rows = plan[number]
+            share = [self.sequences[row] for row in rows[self.worker :: self.num_workers]]
+            missing = math.ceil(len(rows) / self.num_workers) - len(share)
+            nothing = np.zeros((0, self.event_size), np.float32)
+            yield self._pad(share + [nothing] * missing, limit)
 
-    def _pad(self, limit: int, rows: np.ndarray) -> dict[str, np.ndarray]:
-        x = np.zeros((len(rows), limit, self.sequences[0].shape[-1]), np.float32)
-        mask = np.zeros((len(rows), limit), np.float32)
-        for i, row in enumerate(rows):
-            length = len(self.sequences[row])
-            x[i, :length] = self.sequences[row]
-            mask[i, :length] = 1.0
-        return {"x": x, "mask": mask}
 
-    def dataset(self, first_epoch: int = 0, repeat: bool = False) -> tf.data.Dataset:
-        """The batches as a tf.data set: those of one epoch, or of all epochs from `first_epoch`."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chunks(_Epochs):
+    """Pieces of long sequences for truncated back-propagation through time.
 
-        def generate() -> Iterator[dict[str, np.ndarray]]:
-            epoch = first_epoch
-            while True:
-                yield from self.epoch(epoch)
-                epoch += 1
-                if not repeat:
-                    return
+    Each of the B rows is a lane: a sequence goes through it chunk by chunk, in successive batches,
+    and then the next sequence does. A batch is `{"x": [B, chunk_steps, D], "mask": [B,
+    chunk_steps], "reset": [B]}`, all float32; `reset` is 1 where a row holds the first chunk of a
+    sequence, and a model with `stateful_batch_size` carries its states on where it is 0. Sequences
+    stay in their lanes, of nearly equal length; their order in a lane changes with the epoch.
 
-        event_size = self.sequences[0].shape[-1]
-        signature = {
-            "x": tf.TensorSpec((None, None, event_size), tf.float32),
-            "mask": tf.TensorSpec((None, None), tf.float32),
+    Args:
+        chunk_steps: T of a chunk.
+
+    Raises:
+        ValueError: as for all batches, if `chunk_steps` is below 1 or the lanes cannot be divided
+            among the workers.
+    """
+
+    chunk_steps: int = 40
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_integer("chunk_steps", self.chunk_steps, 1)
+        if self.batch_size % self.num_workers:
+            raise ValueError(
+                f"`batch_size` must be a multiple of num_workers={self.num_workers}, because a "
+                f"row of a batch stays with its worker. Received {self.batch_size}."
+            )
+
+    @functools.cached_property
+    def _lanes(self) -> list[list[int]]:
+        """The row numbers of each lane: the longest first, always to the emptiest lane."""
+        lanes: list[list[int]] = [[] for _ in range(self.batch_size)]
+        loads = [(0, lane) for lane in range(self.batch_size)]
+        for row in sorted(range(len(self.sequences)), key=lambda row: -self._num_chunks(row)):
+            load, lane = loads[0]
+            lanes[lane].append(row)
+            heapq.heapreplace(loads, (load + self._num_chunks(row), lane))
+        return lanes
+
+    def _num_chunks(self, row: int) -> int:
+        return math.ceil(len(self.sequences[row]) / self.chunk_steps)
+
+    def __len__(self) -> int:
+        return max(sum(map(self._num_chunks, lane)) for lane in self._lanes)
+
+    def padded_steps(self) -> int:
+        return len(self) * self.batch_size * self.chunk_steps
+
+    def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, np.ndarray]]:
+        random = self._random(epoch)
+        lanes = []
+        for lane in self._lanes:
+            rows = lane if random is None else random.permutation(np.array(lane, int)).tolist()
+            starts = [range(0, len(self.sequences[row]), self.chunk_steps) for row in rows]
+            lanes.append([(row, start) for row, s in zip(rows, starts, strict=True) for start in s])
+        mine = lanes[self.worker :: self.num_workers]
+        for batch in range(first_batch, len(self)):
+            pieces = [self._piece(lane, batch) for lane in mine]
+            padded = self._pad([piece for piece, _ in pieces], self.chunk_steps)
+            yield {**padded, "reset": np.array([reset for _, reset in pieces], np.float32)}
+
+    def _piece(self, lane: list[tuple[int, int]], batch: int) -> tuple[np.ndarray, bool]:
+        """What stands in a lane at a batch, and whether it starts a sequence."""
+        if batch >= len(lane):
+            return np.zeros((0, self.event_size), np.float32), True
+        row, start = lane[batch]
+        return self.sequences[row][start : start + self.chunk_steps], start == 0
+
+    def _signature(self) -> dict[str, tf.TensorSpec]:
+        rows = self.batch_size // self.num_workers
+        return {
+            "x": tf.TensorSpec((rows, self.chunk_steps, self.event_size), tf.float32),
+            "mask": tf.TensorSpec((rows, self.chunk_steps), tf.float32),
+            "reset": tf.TensorSpec((rows,), tf.float32),
         }
-        batches = tf.data.Dataset.from_generator(generate, output_signature=signature)
-        count = tf.data.INFINITE_CARDINALITY if repeat else len(self)
-        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+
+
+def bucket_limits(lengths: np.ndarray, num_buckets: int) -> np.ndarray:
+    """The lengths to pad to that waste the fewest steps.
+
+    Sorted sequences fall into `num_buckets` runs, each padded to its longest. With C(j) sequences
+    of length at most u_j, the first j lengths take in k buckets, by dynamic programming, the steps
+
+        S_k(j) = min over i < j of S_{k-1}(i) + u_j (C(j) - C(i)).
+
+    Args:
+        lengths: `[N]` integers >= 1.
+        num_buckets: K >= 1.
+
+    Returns:
+        At most K ascending lengths, the last one the largest of `lengths`.
+    """
+    unique, counts = np.unique(lengths, return_counts=True)
+    if len(unique) > _CANDIDATES:  # nearby lengths share a candidate, the longest of them
+        kept = np.linspace(0, len(unique) - 1, _CANDIDATES).round().astype(int)
+        counts = np.diff(np.cumsum(counts)[kept], prepend=0)
+        unique = unique[kept]
+    below = np.concatenate([[0], np.cumsum(counts)])
+    steps = np.concatenate([[0.0], np.full(len(unique), np.inf)])
+    choices = []
+    for _ in range(min(num_buckets, len(unique))):
+        # [i, j]: the last bucket holds the lengths i .. j - 1.
+        cost = steps[:, None] + np.concatenate([[0], unique]) * (below - below[:, None])
+        cost[np.tril_indices(len(cost))] = np.inf
+        choices.append(cost.argmin(axis=0))
+        steps = cost.min(axis=0)
+    limits, j = [], len(unique)
+    for choice in reversed(choices):
+        limits.append(unique[j - 1])
+        j = choice[j]
+    return np.array(limits[::-1])

@@ -9,25 +9,30 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
+import math
 import platform
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
-from vrnn_tf import drawing, files
+from vrnn_tf import files, media, presets
+from vrnn_tf.likelihoods import DiscretizedLogisticMixture
+from vrnn_tf.media import Medium
 from vrnn_tf.models import VRNN
 from vrnn_tf.normalization import Normalization
 
 from . import callbacks, datasets, pipeline
+from .baselines import baselines
 from .config import TrainConfig
 
 FILES = ("config.json", "metadata.json", "model.keras")
+WHEREABOUTS = ("data_dir", "prepared_dir", "strict")  # may differ when a run is resumed
+LONGEST_PICTURE = 1_000  # steps of a sample that is drawn after an epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Run:
     model: VRNN
     config: TrainConfig
     normalization: Normalization
+    medium: Medium
     metadata: dict[str, Any]
 
 
@@ -59,7 +65,8 @@ def train(
         verbose: as in `keras.Model.fit`.
 
     Returns:
-        The summary, also in `out/summary.json`: bounds on the validation split, nats per sequence.
+        The summary, also in `out/summary.json`: bounds and baselines on the validation split, nats
+        per sequence. A bound in raw units is the bound plus `raw_unit_offset`.
 
     Raises:
         ValueError: if `out` holds something that the arguments do not allow to touch, or a run of
@@ -70,17 +77,14 @@ def train(
     _check_folder(out, config, resume, overwrite)
     hooks = [_tensorboard(out)] if tensorboard else []
     started = time.time()
-    source = datasets.get(config.dataset)
-    splits = source.load(
-        config.num_train, config.num_validation, config.seed, **config.dataset_options
-    )
-    normalization = Normalization.fit(
-        config.normalization, splits.train, source.NORMALIZED_FEATURES
-    )
+    splits = _load_data(config)
     going_on = resume and (out / "last.keras").exists()
-    model = _load(out / "last.keras") if going_on else _new_model(config)
+    model = _load(out / "last.keras") if going_on else _new_model(config, splits.medium)
+    normalization = _fit_normalization(config, splits, model)
     training, validation = _batches(config, splits, normalization, model)
+    metadata = _metadata(config, splits, normalization, training)
     if going_on:
+        _check_same_data(out / "metadata.json", metadata)
         epochs = int(model.training_calls) // len(training)
         rows = callbacks.read_history(out / "history.csv")[:epochs]
         first = files.read_json(out / "summary.json")["before"]
@@ -88,23 +92,36 @@ def train(
         _compile(model, config, len(training))
         before = model.evaluate(validation.dataset(), verbose=0, return_dict=True)
         rows, first = [], {"val_" + name: value for name, value in before.items()}
-    metadata = _metadata(config, source, normalization, splits.train, training)
     if not resume:
         _remove_run(out)  # only now that nothing can be wrong with the new one
     files.write_json(out / "config.json", config.to_dict())
     files.write_json(out / "metadata.json", metadata)
     files.write_json(out / "summary.json", {"before": first})
-    _fit(model, config, out, rows, training, validation, normalization, hooks, verbose)
+    _fit(
+        model,
+        config,
+        out,
+        rows,
+        training,
+        validation,
+        _pictures(splits, normalization),
+        hooks,
+        verbose,
+    )
     best = max(rows, key=lambda row: row["val_elbo"])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
+    steps = float(np.mean([len(x) for x in validation.sequences]))
     summary = {
         "unit": "nats per sequence",
         "before": first,
         "after": after,
+        "after_nats_per_step": after["val_elbo"] / steps,
+        "raw_unit_offset": steps * normalization.log_jacobian(),
+        "baselines": _baselines(splits.medium, model, training, validation),
         "best_epoch": best["epoch"],
         "epochs": len(rows),
         "parameters": model.count_params(),
-        "mean_steps_per_sequence": float(np.mean([len(x) for x in validation.sequences])),
+        "mean_steps_per_sequence": steps,
         "seconds": round(time.time() - started, 1),
     }
     files.write_json(out / "summary.json", summary)
@@ -126,16 +143,27 @@ def load(folder: Path) -> Run:
     metadata = files.read_json(folder / "metadata.json")
     config = TrainConfig.from_dict(files.read_json(folder / "config.json"))
     normalization = Normalization.from_dict(metadata.get("normalization", {}))
-    return Run(_load(folder / "model.keras"), config, normalization, metadata)
+    medium = media.from_dict(metadata.get("medium", {}))
+    return Run(_load(folder / "model.keras"), config, normalization, medium, metadata)
 
 
-def _fit(model, config, out, rows, training, validation, normalization, hooks, verbose) -> None:
-    longest = max(len(x) for x in training.sequences)
+def _pictures(
+    splits: datasets.Splits, normalization: Normalization
+) -> Callable[[VRNN, Path], None]:
+    """What draws samples of a model into a file whose name lacks its suffix."""
+    steps = min(max(map(len, splits.train)), LONGEST_PICTURE)
+    medium = splits.medium
 
     def draw(model: VRNN, path: Path) -> None:
-        samples = model.generate(4, longest, temperature=0.5)
-        drawing.save(path, [normalization.invert(x) for x in samples])
+        samples = model.generate(4, steps, temperature=medium.temperature)
+        medium.save(
+            path.with_suffix(medium.suffixes[0]), [normalization.invert(x) for x in samples]
+        )
 
+    return draw
+
+
+def _fit(model, config, out, rows, training, validation, draw, hooks, verbose) -> None:
     hooks = [
         callbacks.StopOnNonFinite(),
         callbacks.SaveRun(out, rows),
@@ -159,8 +187,54 @@ def _fit(model, config, out, rows, training, validation, normalization, hooks, v
         raise
 
 
-def _new_model(config: TrainConfig) -> VRNN:
-    return VRNN.from_preset(config.preset, **{"seed": config.seed, **config.model})
+def _load_data(config: TrainConfig) -> datasets.Splits:
+    splits = datasets.get(config.dataset).load(
+        config.num_train,
+        config.num_validation,
+        config.seed,
+        data_dir=config.data_dir,
+        prepared_dir=config.prepared_dir,
+        strict=config.strict,
+        **config.dataset_options,
+    )
+    for name in ("train", "validation"):
+        if not getattr(splits, name):
+            raise ValueError(
+                f"The {name} split of {config.dataset} holds no sequence with the options "
+                f"{config.dataset_options}."
+            )
+    return splits
+
+
+def _new_model(config: TrainConfig, medium: Medium) -> VRNN:
+    """The preset, with the run's changes and with what the data fix."""
+    arguments = {**presets.get(config.preset), "seed": config.seed, **config.model}
+    likelihood = arguments["likelihood"]
+    likelihood = dict(likelihood) if isinstance(likelihood, Mapping) else {"name": likelihood}
+    if likelihood.get("name") not in medium.likelihoods:
+        fitting = [
+            name
+            for name, preset in presets.PRESETS.items()
+            if preset["likelihood"]["name"] in medium.likelihoods
+        ]
+        raise ValueError(
+            f"{config.dataset} holds {medium.kind}, which the likelihood "
+            f"{likelihood.get('name')!r} does not describe. Presets for {medium.kind}: {fitting}; "
+            f"likelihoods: {list(medium.likelihoods)}."
+        )
+    arguments["likelihood"] = {**likelihood, **medium.likelihood_arguments()}
+    if config.chunk_steps is not None:
+        arguments["stateful_batch_size"] = config.batch_size
+    return VRNN(**arguments)
+
+
+def _fit_normalization(config: TrainConfig, splits: datasets.Splits, model: VRNN) -> Normalization:
+    name = config.normalization
+    if name is None:
+        # Levels of 16-bit audio lie in [-1, 1] by their definition.
+        discrete = isinstance(model.likelihood, DiscretizedLogisticMixture)
+        name = "none" if discrete else splits.medium.normalization
+    return Normalization.fit(name, splits.train, splits.medium.normalized_features)
 
 
 def _load(path: Path) -> VRNN:
@@ -177,9 +251,13 @@ def _load(path: Path) -> VRNN:
 
 
 def _batches(config, splits, normalization, model):
-    def batches(sequences: Sequence[np.ndarray], seed: int | None) -> pipeline.Batches:
+    def batches(sequences: Sequence[np.ndarray], seed: int | None):
         prepared = pipeline.prepare(sequences, normalization, model.likelihood)
-        return pipeline.Batches(prepared, config.batch_size, config.num_buckets, seed)
+        if config.chunk_steps is not None:
+            return pipeline.Chunks(
+                prepared, config.batch_size, seed, chunk_steps=config.chunk_steps
+            )
+        return pipeline.Batches(prepared, config.batch_size, seed, num_buckets=config.num_buckets)
 
     return batches(splits.train, config.seed), batches(splits.validation, None)
 
@@ -191,24 +269,37 @@ def _compile(model: VRNN, config: TrainConfig, steps_per_epoch: int) -> None:
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm))
 
 
+def _baselines(medium: Medium, model: VRNN, training, validation) -> dict[str, float]:
+    found = baselines(medium, training.sequences, validation.sequences)
+    if isinstance(model.likelihood, DiscretizedLogisticMixture):
+        # From a density to the probability of a level: times the width of one.
+        width = 2.0 / (model.likelihood.num_levels - 1)
+        samples = np.mean([x.size for x in validation.sequences])
+        found = {name: nats + samples * math.log(width) for name, nats in found.items()}
+    return found
+
+
 def _metadata(
     config: TrainConfig,
-    source: ModuleType,
+    splits: datasets.Splits,
     normalization: Normalization,
-    sequences: list[np.ndarray],
-    training: pipeline.Batches,
+    training: pipeline.Batches | pipeline.Chunks,
 ) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for x in sequences:
+    for x in (*splits.train, *splits.validation):
         digest.update(np.ascontiguousarray(x, dtype="<f4").tobytes())
     packages = ("vrnn_tf", "tensorflow", "tensorflow-probability", "keras", "numpy")
     return {
-        "format": 1,
+        "format": 2,
         "dataset": config.dataset,
-        "units": source.UNITS,
+        "medium": splits.medium.to_dict(),
+        "units": splits.medium.units,
         "normalization": normalization.to_dict(),
-        "longest_sequence": max(len(x) for x in sequences),
+        "num_train": len(splits.train),
+        "num_validation": len(splits.validation),
+        "longest_sequence": max(map(len, splits.train)),
         "data_sha256": digest.hexdigest(),
+        "data": splits.facts,
         "padding": round(training.padding(), 4),
         "seed": config.seed,
         "python": platform.python_version(),
@@ -239,7 +330,7 @@ def _check_same(old: TrainConfig, new: TrainConfig) -> None:
     changed = [
         f"{name} was {before[name]!r}, now {after[name]!r}"
         for name in before
-        if before[name] != after[name]
+        if before[name] != after[name] and name not in WHEREABOUTS
     ]
     if changed:
         raise ValueError(
@@ -248,12 +339,23 @@ def _check_same(old: TrainConfig, new: TrainConfig) -> None:
         )
 
 
+def _check_same_data(path: Path, now: dict[str, Any]) -> None:
+    before = files.read_json(path)
+    if before.get("data_sha256") != now["data_sha256"]:
+        raise ValueError(
+            f"The data are not those of the run to resume: it had {before.get('num_train')} "
+            f"training and {before.get('num_validation')} validation sequences, now there are "
+            f"{now['num_train']} and {now['num_validation']}, or their numbers differ. Restore the "
+            "data, or start a new run with another --out."
+        )
+
+
 def _remove_run(out: Path) -> None:
     """Removes the files that a run wrote, and nothing else."""
     for name in (*FILES, "last.keras", "history.csv", "summary.json"):
         (out / name).unlink(missing_ok=True)
-    for picture in (out / "pictures").glob("epoch_*.png"):
-        picture.unlink()
+    for sample in (out / "pictures").glob("epoch_*.*"):
+        sample.unlink()
 
 
 def _tensorboard(out: Path) -> keras.callbacks.Callback:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from vrnn_tf import media
+from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice
 
 app = typer.Typer(
@@ -24,19 +27,48 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of the data set's files, see `vrnn data info NAME`.")
+]
+PreparedDir = Annotated[
+    Path | None,
+    typer.Option(help="Where records are kept. $TFDS_DATA_DIR or ~/tensorflow_datasets."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at a malformed file.")]
+DataOptions = Annotated[
+    list[str] | None,
+    typer.Option("--data", metavar="KEY=VALUE", help="Option of the data set; repeat it."),
+]
+
+data_app = typer.Typer(help="Data sets: list, info, prepare.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
 
 @app.command()
 def train(
-    preset: Annotated[str, typer.Argument(help="demo, handwriting or handwriting_paper.")],
+    preset: Annotated[str, typer.Argument(help="For example demo, handwriting, pianoroll, char.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name of a data set.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name, see `vrnn data list`.")] = None,
+    data_dir: DataDir = None,
+    data: DataOptions = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Argument of VRNN beside the preset; repeat it."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sequences a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at the start.")] = None,
-    num_train: Annotated[int | None, typer.Option(help="Training sequences.")] = None,
-    num_validation: Annotated[int | None, typer.Option(help="Validation sequences.")] = None,
+    normalization: Annotated[
+        str | None, typer.Option(help="none, paper, scalar or per_dimension.")
+    ] = None,
+    chunk_steps: Annotated[
+        int | None, typer.Option(help="Truncate back-propagation: steps of a chunk.")
+    ] = None,
+    num_train: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
+    num_validation: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
+    prepared_dir: PreparedDir = None,
+    strict: Strict = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for it.")] = False,
@@ -45,7 +77,9 @@ def train(
 
     The bar shows nats per sequence: elbo (higher is better), nll and kl (elbo = -nll - kl).
 
-    Example: `vrnn train demo --out runs/demo`
+    Examples: `vrnn train demo --out runs/demo`;
+    `vrnn train handwriting --dataset iam_ondb --data-dir IAM`;
+    `vrnn train handwriting --dataset strokes --data-dir mine --model latent_size=0`
     """
     with _clear_errors():
         import dataclasses
@@ -55,34 +89,45 @@ def train(
 
         out = out or Path("runs") / preset
         given = {
-            "dataset": dataset,
+            "data_dir": None if data_dir is None else str(data_dir),
+            "dataset_options": _key_values("--data", data),
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "normalization": normalization,
+            "chunk_steps": chunk_steps,
             "num_train": num_train,
             "num_validation": num_validation,
             "seed": seed,
+            "prepared_dir": None if prepared_dir is None else str(prepared_dir),
+            "strict": strict or None,
         }
-        given = {name: value for name, value in given.items() if value is not None}
-        base = configuration.defaults(preset)
+        given = {name: value for name, value in given.items() if value not in (None, {})}
+        base = configuration.defaults(preset, dataset)
         if resume and (out / "config.json").is_file():
             saved = files.read_json(out / "config.json")
             base = configuration.TrainConfig.from_dict({**saved, "preset": preset})
+            if dataset is not None:
+                given["dataset"] = dataset
+        if model:
+            given["model"] = {**base.model, **_key_values("--model", model)}
         config = dataclasses.replace(base, **given)
         _import_tensorflow_quietly()
         from vrnn_tf.train import run
 
+        bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
         try:
-            summary = run.train(config, out, resume, overwrite, tensorboard)
+            summary = run.train(config, out, resume, overwrite, tensorboard, bar)
         except KeyboardInterrupt:
             usable = (out / "model.keras").exists()
             hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"
             typer.echo(f"\nStopped. {hint}.", err=True)
             raise typer.Exit(130) from None
+        plain = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
         typer.echo(
             f"{out}: validation bound {summary['before']['val_elbo']:.1f} before training, "
-            f"{summary['after']['val_elbo']:.1f} after epoch {summary['best_epoch']} "
-            "(nats per sequence)"
+            f"{summary['after']['val_elbo']:.1f} after epoch {summary['best_epoch']}; plain "
+            f"baselines: {plain} (nats per sequence)"
         )
 
 
@@ -92,7 +137,10 @@ def generate(
     out: Out,
     num: Annotated[int, typer.Option(help="How many sequences.")] = 4,
     steps: Annotated[int | None, typer.Option(help="Largest number of steps.")] = None,
-    temperature: Annotated[float, typer.Option(help="Multiplies the noise of x.")] = 0.5,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Multiplies the noise of x. 0.5 for handwriting, else 1."),
+    ] = None,
     latent_temperature: Annotated[float, typer.Option(help="Multiplies the noise of z.")] = 1.0,
     pen_bias: Annotated[float, typer.Option(help="Raises the odds of a pen lift, nats.")] = 0.0,
     seed: Seed = 0,
@@ -100,26 +148,23 @@ def generate(
         Path | None, typer.Option(help="A beginning to go on from: .npz with x [T, D], raw units.")
     ] = None,
 ) -> None:
-    """Draws new sequences, as a picture (.svg, .png) or as numbers in raw units (.npz).
+    """Makes new sequences: a picture (.svg, .png), sound (.wav), music (.mid), text (.txt), or
+    numbers in raw units (.npz), as what the model was trained on allows.
 
     The same seed gives the same sequences from a run and from its .tflite file.
 
     Example: `vrnn generate runs/demo --num 8 --seed 7 --out lines.svg`
     """
     with _clear_errors():
-        _check_suffix(out, (".svg", ".png", ".npz"))
-        options = {
-            "temperature": temperature,
-            "latent_temperature": latent_temperature,
-            "pen_bias": pen_bias,
-        }
+        options = {"latent_temperature": latent_temperature, "pen_bias": pen_bias}
         if not source.exists():
             raise ValueError(f"{source} does not exist. Give a run folder or a .tflite file.")
-        if source.suffix == ".tflite":
-            sequences = _generate_from_file(source, num, steps, seed, options, prime)
-        else:
-            sequences = _generate_from_run(source, num, steps, seed, options, prime)
-        _save_sequences(out, sequences)
+        open_source = _open_file if source.suffix == ".tflite" else _open_run
+        medium, draw = open_source(source)
+        media.check_suffix(out, (*medium.suffixes, ".npz"))
+        options["temperature"] = medium.temperature if temperature is None else temperature
+        sequences = draw(num, steps, seed, options, prime)
+        medium.save(out, sequences)
         typer.echo(f"{out}: {num} sequences, {[len(x) for x in sequences]} steps")
 
 
@@ -152,12 +197,81 @@ def export(
             out,
             max_steps=max_steps or int(loaded.metadata["longest_sequence"]),
             normalization=loaded.normalization.to_dict(),
-            units=loaded.metadata["units"],
+            units=loaded.medium.units,
+            extra_metadata={"medium": loaded.medium.to_dict()},
             quantize=tuple(quantize or ("none", "int8")),
         )
         for path in sorted(out.glob("*.tflite")):
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
         typer.echo(f"{out / 'saved_model'}: for TF Serving")
+
+
+@data_app.command("list")
+def list_data() -> None:
+    """Lists the data sets and what they hold."""
+    with _clear_errors():
+        from vrnn_tf.train import datasets
+
+        rows = []
+        for name in datasets.names():
+            cls = datasets.get(name)
+            needs = "files" if not cls.DOWNLOADS else "download or files"
+            needs = "nothing" if name == "synthetic_handwriting" else needs
+            rows.append({"name": name, "kind": cls.KIND, "what": cls.SUMMARY, "needs": needs})
+        _print_table(rows)
+
+
+@data_app.command()
+def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> None:
+    """Shows what a data set is, its licence and citation, what to fetch, and its options.
+
+    Example: `vrnn data info iam_ondb`
+    """
+    with _clear_errors():
+        import dataclasses
+
+        from vrnn_tf.train import datasets
+
+        cls = datasets.get(name)
+        typer.echo(f"{name} ({cls.KIND}): {cls.SUMMARY}\n")
+        for title in ("HOMEPAGE", "LICENSE", "LAYOUT", "CITATION"):
+            if getattr(cls, title):
+                typer.echo(f"{title.capitalize()}:\n{getattr(cls, title).strip()}\n")
+        for file, (url, digest) in cls.DOWNLOADS.items():
+            typer.echo(f"Without --data-dir it fetches {file}: {url} (SHA-256 {digest})\n")
+        for field in dataclasses.fields(cls.Options):
+            typer.echo(f"--data {field.name}={field.default!r}")
+        if dataclasses.fields(cls.Options):
+            typer.echo("\n" + inspect.cleandoc(cls.Options.__doc__))
+
+
+@data_app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="Name of a data set.")],
+    data_dir: DataDir = None,
+    data: DataOptions = None,
+    prepared_dir: PreparedDir = None,
+    strict: Strict = False,
+) -> None:
+    """Reads and checks the files of a data set once, and keeps them as records.
+
+    `vrnn train` does it too, if it was not done. Malformed files are skipped and counted.
+
+    Example: `vrnn data prepare iam_ondb --data-dir IAM`
+    """
+    with _clear_errors():
+        _import_tensorflow_quietly()
+        from vrnn_tf.train import datasets
+
+        builder = datasets.get(name).prepare(
+            data_dir, prepared_dir, strict, **_key_values("--data", data)
+        )
+        facts = builder.facts()
+        for split, count in facts.get("records", {}).items():
+            typer.echo(f"{name}: {count} records in {split}")
+        skipped = facts.get("skipped", {})
+        if skipped.get("count"):
+            typer.echo(f"{name}: {skipped['count']} skipped, as the warnings say")
 
 
 @app.command()
@@ -225,35 +339,47 @@ def demo(
         typer.echo(f"\n{out / 'report.json'} and {out / 'handwriting.png'} are ready.")
 
 
-def _generate_from_run(source: Path, num, steps, seed, options, prime) -> list:
+# (num, steps, seed, options, prime) to sequences in raw units
+Draw = Callable[[int, int | None, int, dict[str, float], Path | None], list]
+
+
+def _open_run(source: Path) -> tuple[Medium, Draw]:
     _import_tensorflow_quietly()
     from vrnn_tf.generation import option_defaults
     from vrnn_tf.train import run
 
     loaded = run.load(source)
     model, normalization = loaded.model, loaded.normalization
-    sequences = model.generate(
-        num,
-        steps if steps is not None else int(loaded.metadata["longest_sequence"]),
-        seed=seed,
-        prime=None if prime is None else normalization.apply(_read_sequence(prime)),
-        **_known_options(options, option_defaults(model.likelihood, model.latent_size)),
-    )
-    return [normalization.invert(x) for x in sequences]
+
+    def draw(num, steps, seed, options, prime) -> list:
+        sequences = model.generate(
+            num,
+            steps if steps is not None else int(loaded.metadata["longest_sequence"]),
+            seed=seed,
+            prime=None if prime is None else normalization.apply(_read_sequence(prime)),
+            **_known_options(options, option_defaults(model.likelihood, model.latent_size)),
+        )
+        return [normalization.invert(x) for x in sequences]
+
+    return loaded.medium, draw
 
 
-def _generate_from_file(source: Path, num, steps, seed, options, prime) -> list:
+def _open_file(source: Path) -> tuple[Medium, Draw]:
     from vrnn_tf.export.runtime import LiteModel
 
     model = LiteModel(source)
-    sequences = model.generate(
-        num,
-        model.max_steps if steps is None else steps,
-        seed,
-        prime=None if prime is None else model.to_normalized(_read_sequence(prime)),
-        **_known_options(options, model.option_defaults),
-    )
-    return [model.to_raw(x) for x in sequences]
+
+    def draw(num, steps, seed, options, prime) -> list:
+        sequences = model.generate(
+            num,
+            model.max_steps if steps is None else steps,
+            seed,
+            prime=None if prime is None else model.to_normalized(_read_sequence(prime)),
+            **_known_options(options, model.option_defaults),
+        )
+        return [model.to_raw(x) for x in sequences]
+
+    return media.from_dict(model.metadata["extra"].get("medium")), draw
 
 
 def _known_options(options: dict[str, float], known) -> dict[str, float]:
@@ -274,22 +400,20 @@ def _read_sequence(path: Path):
         raise ValueError(f"{path} must be an .npz file with an array x [T, D]: {error}.") from None
 
 
-def _save_sequences(path: Path, sequences: list) -> None:
-    from vrnn_tf import drawing, files
+def _key_values(option: str, pairs: Sequence[str] | None) -> dict[str, Any]:
+    """`["a=1", "b=x"]` as `{"a": 1, "b": "x"}`: values are JSON, or else plain text."""
+    import json
 
-    if path.suffix != ".npz":
-        drawing.save(path, sequences)
-        return
-    import numpy as np
-
-    with files.atomic(path) as temporary:
-        lengths = np.array([len(x) for x in sequences])
-        np.savez(temporary, x=np.concatenate(sequences), length=lengths)
-
-
-def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix not in suffixes:
-        raise ValueError(f"--out must end in one of {list(suffixes)}. Received {path}.")
+    found = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        if not (key and equals):
+            raise ValueError(f"{option} must be KEY=VALUE. Received {pair!r}.")
+        try:
+            found[key] = json.loads(text)
+        except json.JSONDecodeError:
+            found[key] = text
+    return found
 
 
 def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
@@ -309,7 +433,10 @@ def _import_tensorflow_quietly() -> None:
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
+        import absl.logging
         import tensorflow  # noqa: F401
+
+        absl.logging.set_verbosity(absl.logging.ERROR)
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
@@ -320,11 +447,17 @@ def _import_tensorflow_quietly() -> None:
 def _clear_errors() -> Iterator[None]:
     """Turns what a user can cause into one line and exit code 2."""
     warnings.filterwarnings("ignore", category=UserWarning, module="keras")
+    warnings.showwarning = _show_warning
     try:
         yield
     except (ValueError, OSError, ArithmeticError) as error:
         typer.echo(f"vrnn: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from None
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if category.__module__.startswith("vrnn_tf"):
+        typer.echo(f"vrnn: warning: {message}", err=True)
 
 
 def main() -> None:

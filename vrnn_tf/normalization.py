@@ -10,7 +10,7 @@ import numpy as np
 
 from vrnn_tf.validation import check_choice, check_number
 
-NAMES = ("none", "paper", "per_dimension")
+NAMES = ("none", "paper", "scalar", "per_dimension")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Normalization:
     """`normalised = (raw - mean) / std`, one mean and one std for each feature.
 
     Args:
-        name: "none", "paper" or "per_dimension": the convention that the figures come from.
+        name: the convention that the figures come from, one of `NAMES`.
         mean: D numbers, raw units.
         std: D positive numbers, raw units. Features that are not normalised have mean 0, std 1.
 
@@ -42,12 +42,13 @@ class Normalization:
     def fit(cls, name: str, sequences: Sequence[np.ndarray], features: Sequence[int]):
         """Measures the figures on training sequences.
 
-        "paper" is the reference convention of arXiv:1506.02216's handwriting: one scalar mean and
+        "paper" is the convention of arXiv:1506.02216's code for handwriting: one scalar mean and
         one scalar std over all `features`, whose sums run over the features and are divided by the
-        number of time steps only.
+        number T of time steps only: mean = sum(x) / T, std^2 = sum(x^2) / T - mean^2. "scalar" is
+        one mean and one std over all values, "per_dimension" one for each feature.
 
         Args:
-            name: "none", "paper" or "per_dimension".
+            name: one of `NAMES`.
             sequences: arrays `[T_i, D]`, raw units.
             features: which of the D features are normalised.
 
@@ -64,8 +65,10 @@ class Normalization:
             values = np.concatenate([x[:, columns] for x in sequences]).astype(np.float64)
             if name == "paper":
                 mean[columns] = values.sum() / len(values)
-                squares = np.square(values - mean[columns[0]])
-                std[columns] = np.sqrt(squares.sum() / len(values))
+                power = np.square(values).sum() / len(values)
+                std[columns] = np.sqrt(max(power - mean[columns[0]] ** 2, 0.0))
+            elif name == "scalar":
+                mean[columns], std[columns] = values.mean(), values.std()
             else:
                 mean[columns], std[columns] = values.mean(axis=0), values.std(axis=0)
         return cls(name, tuple(map(float, mean)), tuple(map(float, std)))

@@ -39,6 +39,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hidden_units": _HANDWRITING_WIDTHS,
         **_PAPER,
     },
+    # Raw audio at a size for a laptop.
+    "speech": {
+        "likelihood": {"name": "gmm", "event_size": 200, "num_components": 10},
+        "latent_size": 64,
+        "recurrent_units": 256,
+        "hidden_units": 256,
+    },
     # Blizzard in the paper: frames of 200 raw samples, four ReLU layers in each network.
     "speech_paper": {
         "likelihood": {"name": "gmm", "event_size": 200, "num_components": 20},

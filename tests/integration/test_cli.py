@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vrnn_tf import cli, files
-from vrnn_tf.train import run
+from vrnn_tf.train import datasets, run
 from vrnn_tf.train.config import TrainConfig
 
 CONFIG = TrainConfig(
@@ -111,14 +111,24 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
     ("arguments", "message"),
     [
         (["train", "demoo"], "`preset` must be one of .*Did you mean 'demo'"),
-        (["train", "char"], "'char' has no data set"),
+        (["train", "pianoroll", "--dataset", "text_file"], "text_file needs --data-dir"),
+        (["train", "demo", "--data", "fonts"], "--data must be KEY=VALUE. Received 'fonts'"),
+        (["train", "demo", "--data", "font=1", "--out", "{tmp}/r"], "Did you mean 'fonts'"),
+        (["train", "demo", "--data-dir", "{tmp}", "--out", "{tmp}/r"], "reads no files"),
+        (["train", "demo", "--model", "latent=1", "--out", "{tmp}/r"], "latent"),
+        (["data", "info", "iam_on"], "Did you mean 'iam_ondb'"),
+        (["data", "prepare", "iam_ondb"], "iam_ondb needs --data-dir"),
+        (
+            ["data", "prepare", "iam_ondb", "--data-dir", "{tmp}", "--prepared-dir", "{tmp}/p"],
+            "lineStrokes is missing",
+        ),
         (["train", "demo", "--epochs", "0"], "`epochs` must be an integer >= 1"),
         (["train", "demo", "--dataset", "iam", "--out", "{tmp}/r"], "`dataset` must be one of"),
         (["train", "demo", "--out", "{run}"], "already holds a run"),
         (["train", "demo", "--out", "{run}", "--resume", "--seed", "3"], "seed was 0, now 3"),
         (["generate", "{tmp}/nothing", "--out", "a.svg"], "does not exist"),
         (["generate", "{tmp}", "--out", "{tmp}/a.svg"], "is not a run folder"),
-        (["generate", "{run}", "--out", "{tmp}/a.gif"], "--out must end in one of"),
+        (["generate", "{run}", "--out", "{tmp}/a.gif"], "must end in one of"),
         (["generate", "{run}", "--num", "0", "--out", "{tmp}/a.svg"], "num_sequences"),
         (["generate", "{run}", "--temperature", "-1", "--out", "{tmp}/a.svg"], "temperature"),
         (["generate", "{run}", "--temperature", "nan", "--out", "{tmp}/a.svg"], "temperature"),
@@ -173,6 +183,32 @@ def test_resuming_takes_the_configuration_from_the_run(folder):
     result = vrnn("train", "demo", "--out", folder / "none", "--resume")
     assert result.exit_code == 2
     assert "holds no run to resume" in result.stderr
+
+
+def test_data_sets_are_listed_and_described():
+    listed = vrnn("data", "list").output
+    for name in datasets.names():
+        assert name in listed
+        described = vrnn("data", "info", name)
+        assert described.exit_code == 0, described.output
+        assert datasets.get(name).SUMMARY in described.output
+    assert "lineStrokes" in vrnn("data", "info", "iam_ondb").output
+
+
+def test_prepare_says_what_it_read_and_what_it_skipped(tmp_path):
+    (tmp_path / "texts").mkdir()
+    for i in range(4):
+        (tmp_path / "texts" / f"{i}.txt").write_text(f"the text number {i}\n" * 9)
+    (tmp_path / "texts" / "bad.txt").write_bytes(b"caf\xe9")
+    arguments = ["--data-dir", tmp_path / "texts", "--prepared-dir", tmp_path / "prepared"]
+    result = vrnn("data", "prepare", "text_file", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "records in train" in result.output
+    assert "text_file: 1 skipped" in result.output
+    assert re.search(r"vrnn: warning: skipped .*bad.txt", result.stderr)
+    result = vrnn("data", "prepare", "text_file", *arguments, "--strict")
+    assert result.exit_code == 2
+    assert re.search(r"bad.txt is malformed", result.stderr)
 
 
 @pytest.mark.slow

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from vrnn_tf.train import callbacks, config, run
+from vrnn_tf import media, presets
+from vrnn_tf.models import VRNN
+from vrnn_tf.train import callbacks, config, pipeline, run
 
 CONFIG = config.TrainConfig(
     preset="demo",
@@ -64,24 +66,30 @@ def test_the_saved_model_is_the_best_one(folder):
     assert bound == pytest.approx(summary["after"]["val_elbo"], rel=1e-5)
 
 
-def test_a_stopped_and_resumed_run_ends_like_one_that_never_stopped(folder, tmp_path, monkeypatch):
-    class StopAfterTwo(callbacks.DrawSamples):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
+class StopAfterTwo(callbacks.DrawSamples):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
 
+
+def assert_same_run(first, second):
+    """Weights, optimizer and history are the same bit for bit."""
+    a, b = (keras.saving.load_model(folder / "last.keras") for folder in (first, second))
+    for one, other in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    for one, other in zip(a.optimizer.variables, b.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (first / "history.csv").read_text() == (second / "history.csv").read_text()
+
+
+def test_a_stopped_and_resumed_run_ends_like_one_that_never_stopped(folder, tmp_path, monkeypatch):
     out = tmp_path / "resumed"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(callbacks, "DrawSamples", StopAfterTwo)
         train(out)
     assert run.load(out).model.count_params() == run.load(folder).model.count_params()
     train(out, resume=True)
-    whole, resumed = (keras.saving.load_model(f / "last.keras") for f in (folder, out))
-    for a, b in zip(whole.weights, resumed.weights, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=a.path)
-    for a, b in zip(whole.optimizer.variables, resumed.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert (folder / "history.csv").read_text() == (out / "history.csv").read_text()
+    assert_same_run(folder, out)
 
 
 def test_stopping_in_the_first_epoch_leaves_a_usable_run(tmp_path, monkeypatch):
@@ -157,7 +165,83 @@ def test_configurations_round_trip_and_refuse_what_they_do_not_know():
         config.TrainConfig.from_dict({"preset": "demo", "epoch": 3})
     with pytest.raises(ValueError, match="`epochs` must be an integer >= 1"):
         dataclasses.replace(CONFIG, epochs=0)
-    with pytest.raises(ValueError, match="'char' has no data set"):
-        config.defaults("char")
-    for preset in config.TRAINING:
+    for preset in presets.PRESETS:
         assert config.defaults(preset).preset == preset
+    demo, other = config.defaults("demo"), config.defaults("demo", "iam_ondb")
+    assert (demo.dataset, demo.num_train) == ("synthetic_handwriting", 6_000)
+    assert (other.dataset, other.num_train, other.dataset_options) == ("iam_ondb", None, {})
+    assert other.model == demo.model
+
+
+@pytest.mark.parametrize("preset", config.TRAINING)
+def test_every_preset_suits_its_own_data_set(preset):
+    base = config.defaults(preset)
+    kind = run.datasets.get(base.dataset).KIND
+    likelihood = presets.get(preset)["likelihood"]["name"]
+    assert likelihood in {k.kind: k for k in media.Medium.__subclasses__()}[kind].likelihoods
+
+
+def text_run(folder, out, **changes):
+    """A run on a text, with truncated back-propagation through time."""
+    arguments = {
+        "preset": "char",
+        "model": {"latent_size": 3, "recurrent_units": 8, "hidden_units": 6, "embedding_size": 4},
+        "dataset": "text_file",
+        "dataset_options": {"sequence_length": 50},
+        "data_dir": str(folder),
+        "prepared_dir": str(out.parent / "prepared"),
+        "batch_size": 4,
+        "chunk_steps": 20,
+        "epochs": 3,
+    }
+    options = {k: changes.pop(k) for k in ("resume", "overwrite") if k in changes}
+    return run.train(config.TrainConfig(**{**arguments, **changes}), out, verbose=0, **options)
+
+
+def write_text(path, lines=60):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"line {i}: {'to be or not ' * (i % 3)}\n" for i in range(lines)))
+    return path
+
+
+def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(tmp_path, monkeypatch):
+    text = write_text(tmp_path / "text" / "a.txt")
+    summary = text_run(text.parent, tmp_path / "whole")
+    assert summary["after"]["val_elbo"] > summary["before"]["val_elbo"]
+    assert set(summary["baselines"]) == {"unigram", "bigram"}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(callbacks, "DrawSamples", StopAfterTwo)
+        text_run(text.parent, tmp_path / "part")
+    elsewhere = (tmp_path / "text").rename(tmp_path / "moved")
+    text_run(elsewhere, tmp_path / "part", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    write_text(elsewhere / "a.txt", lines=61)
+    with pytest.raises(ValueError, match="The data are not those of the run to resume"):
+        text_run(elsewhere, tmp_path / "whole", resume=True)
+
+
+def test_states_go_on_from_chunk_to_chunk(tmp_path):
+    """The bound in chunks is that of whole sequences: evaluation only cuts, it does not forget."""
+    text = write_text(tmp_path / "text" / "a.txt")
+    text_run(text.parent, tmp_path / "run", epochs=1)
+    loaded = run.load(tmp_path / "run")
+    splits = run._load_data(loaded.config)
+    _, chunks = run._batches(loaded.config, splits, loaded.normalization, loaded.model)
+    found = loaded.model.evaluate(chunks.dataset(), verbose=0, return_dict=True)
+    whole = VRNN.from_config({**loaded.model.get_config(), "stateful_batch_size": None})
+    kept = [w for w in loaded.model.weights if "training_s" not in w.path]
+    kept = [w for w in kept if "evaluation_s" not in w.path]
+    for weight, value in zip(whole.weights, kept, strict=True):
+        weight.assign(value)
+    whole.compile()
+    nats = whole.evaluate(
+        pipeline.Batches(chunks.sequences, 1).dataset(), verbose=0, return_dict=True
+    )
+    # The noise of z differs, since rows stand elsewhere in their batches.
+    assert found["elbo"] == pytest.approx(nats["elbo"], rel=0.02)
+
+
+def test_a_data_set_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"holds strokes, which the likelihood 'bernoulli' does"):
+        run.train(config.defaults("pianoroll", "synthetic_handwriting"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,35 +1,71 @@
 """Data sets in raw units, one file each.
 
-A module of this folder that stands in `MODULES` offers `UNITS`, `NORMALIZED_FEATURES` and
-`load(num_train, num_validation, seed, **options) -> Splits`.
+`get(name)` gives the class that stands in the file called `name`. It has class attributes for
+people (`KIND`, `SUMMARY`, `CITATION`, `LICENSE`, `HOMEPAGE`, `LAYOUT`), frozen `Options`, and
+`load`. Those that read files are tfds builders, see `base.Builder`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice
 
-MODULES = {"synthetic_handwriting": "synthetic_handwriting"}
+CLASSES = {
+    "synthetic_handwriting": "BuiltIn",
+    "iam_ondb": "IamOndb",
+    "omniglot_strokes": "OmniglotStrokes",
+    "strokes": "OwnStrokes",
+    "timit": "Timit",
+    "blizzard2013": "Blizzard2013",
+    "speech_accent_archive": "SpeechAccentArchive",
+    "onomatopoeia": "Onomatopoeia",
+    "spoken_digit": "SpokenDigit",
+    "audio_folder": "AudioFolder",
+    "jsb_chorales": "JsbChorales",
+    "nottingham": "Nottingham",
+    "musedata": "Musedata",
+    "piano_midi": "PianoMidi",
+    "midi_folder": "MidiFolder",
+    "tiny_shakespeare": "TinyShakespeare",
+    "text_file": "TextFile",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
-    """Training and validation sequences, arrays `[T_i, D]` in raw units."""
+    """Sequences `[T_i, D]` in raw units.
+
+    Attributes:
+        train: to train on.
+        validation: to choose by.
+        test: to report on; empty if the data set has none.
+        medium: what the numbers mean.
+        facts: JSON-able notes of the preparation, for example what was skipped.
+    """
 
     train: list[np.ndarray]
     validation: list[np.ndarray]
+    test: list[np.ndarray]
+    medium: Medium
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def get(name: str) -> ModuleType:
-    """The module of the data set called `name`.
+def names() -> list[str]:
+    """The names that `get` knows."""
+    return list(CLASSES)
+
+
+def get(name: str) -> Any:
+    """The class of the data set called `name`.
 
     Raises:
         ValueError: if there is none; lists the valid names.
     """
-    module = MODULES[check_choice("dataset", name, MODULES)]
-    return importlib.import_module(f".{module}", __name__)
+    check_choice("dataset", name, CLASSES)
+    return getattr(importlib.import_module(f".{name}", __name__), CLASSES[name])

@@ -30,6 +30,8 @@ References:
     movements (the two-thirds power law: speed falls as curvature ** (-1/3)).
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -38,12 +40,12 @@ from typing import Any
 import HersheyFonts
 import numpy as np
 
+from vrnn_tf.media import Strokes
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
 from . import Splits
 
 UNITS = "whiteboard units: a lower-case x is about 100 high, y up"
-NORMALIZED_FEATURES = (0, 1)
 
 X_HEIGHT = 100.0  # whiteboard units, for a writer of size 1
 MIN_POINTS_PER_LETTER = 4.0  # with fewer, letters cannot be told apart
@@ -546,4 +548,55 @@ def load(num_train: int, num_validation: int, seed: int, **options: Any) -> Spli
     source = SyntheticHandwriting(seed=seed, **options)
     total = num_train + num_validation
     lines = [line.x for line in source.lines(0, total)]
-    return Splits(train=lines[:num_train], validation=lines[num_train:])
+    return Splits(lines[:num_train], lines[num_train:], [], Strokes(UNITS))
+
+
+class BuiltIn:
+    """The data set as `datasets.get` gives it: drawn when it is loaded, nothing to prepare."""
+
+    name = "synthetic_handwriting"
+    KIND = "strokes"
+    SUMMARY = "the built-in data: handwriting made from stroke fonts, without network or files"
+    CITATION = ""
+    LICENSE = "Hershey fonts: free to use with attribution; package Hershey-Fonts: MIT."
+    HOMEPAGE = ""
+    LAYOUT = "Nothing to fetch: the lines are drawn when they are needed."
+    DOWNLOADS: dict[str, tuple[str, str]] = {}
+    Options = SyntheticHandwriting
+
+    @classmethod
+    def prepare(cls, data_dir=None, prepared_dir=None, strict=False, **options) -> BuiltIn:
+        """Checks the arguments: there is nothing else to do.
+
+        Raises:
+            ValueError: if there is a `data_dir`, or an option is unknown or out of range.
+        """
+        if data_dir is not None:
+            raise ValueError(f"{cls.name} reads no files. Received data_dir={str(data_dir)!r}.")
+        load(0, 0, **{"seed": 0, **options})
+        return cls()
+
+    @classmethod
+    def load(
+        cls,
+        num_train: int | None = None,
+        num_validation: int | None = None,
+        seed: int = 0,
+        test: bool = False,
+        data_dir: str | None = None,
+        prepared_dir: str | None = None,
+        strict: bool = False,
+        **options: Any,
+    ) -> Splits:
+        """As `load` of this module; 10,000 and 500 lines unless it is said otherwise.
+
+        Raises:
+            ValueError: as `prepare`.
+        """
+        cls.prepare(data_dir, prepared_dir, strict, **options)
+        sizes = (num_train or 10_000, num_validation or 500)
+        return load(*sizes, **{"seed": seed, **options})
+
+    @staticmethod
+    def facts() -> dict[str, Any]:
+        return {}

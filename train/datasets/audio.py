@@ -1,0 +1,325 @@
+"""Recorded sound: from files to samples, and the tfds builder that data sets of it share."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+import soundfile
+import soxr
+import tensorflow_datasets as tfds
+
+from vrnn_tf import media
+from vrnn_tf.validation import check_integer, check_number
+
+from .base import (
+    Builder,
+    Item,
+    carve,
+    check_fraction,
+    files_with,
+    loading,
+)
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".sph")
+FULL_SCALE = 32_768  # of 16-bit samples
+MIN_RATE = 1_000  # samples a second; less is a damaged header
+MAX_SECONDS = 6 * 3_600  # of one file, whose samples are in memory at once
+MAX_PEAK = 2.0  # times full scale: decoders overshoot a little, beyond it is another unit
+_BLOCK = 65_536  # samples that are read at a time
+_HEADER = 44  # bytes; some programs count them as samples
+_OPEN_ENDED = 0x7FFF_0000  # bytes; programs that write into a pipe declare so many or more
+_MP3_SLACK = 2 * 1_152  # samples; an estimated length is off by less than two frames of MPEG
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Choices that all sets of recordings have.
+
+    Args:
+        sampling_rate: samples a second; recordings with another rate are converted.
+        frame_size: samples a step; what does not fill a step at the end is left out.
+        min_seconds: recordings that are shorter are skipped as malformed.
+        max_seconds: longer recordings are cut into consecutive pieces of this length; what remains
+            at the end is a piece too unless it is shorter than `min_seconds`. None: not cut.
+        trim_silence: decibels; blocks of 20 ms at both ends that are by more than this below the
+            loudest block of the recording are removed. None: kept, as the paper did.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    sampling_rate: int = 16_000
+    frame_size: int = loading(200)
+    min_seconds: float = 0.0
+    max_seconds: float | None = None
+    trim_silence: float | None = None
+
+    def __post_init__(self):
+        check_integer("sampling_rate", self.sampling_rate, MIN_RATE)
+        check_integer("frame_size", self.frame_size, 1)
+        check_number("min_seconds", self.min_seconds, 0.0)
+        if self.max_seconds is not None:
+            check_number("max_seconds", self.max_seconds, 0.0, strict=True)
+            if self.max_seconds < self.min_seconds:
+                raise ValueError(
+                    f"`max_seconds` must be at least `min_seconds` = {self.min_seconds}. "
+                    f"Received {self.max_seconds}."
+                )
+        if self.trim_silence is not None:
+            check_number("trim_silence", self.trim_silence, 0.0, strict=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class CarvedOptions(Options):
+    """Choices of a set whose distributor defines no splits.
+
+    Args:
+        validation_fraction: of the recordings.
+        test_fraction: of the recordings; 0 for no test split.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    validation_fraction: float = 0.05
+    test_fraction: float = 0.05
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_fraction("validation_fraction", self.validation_fraction)
+        check_number("test_fraction", self.test_fraction, 0.0)
+        if self.validation_fraction + self.test_fraction >= 1.0:
+            raise ValueError(
+                "`validation_fraction` and `test_fraction` must leave something to train on. "
+                f"Received {self.validation_fraction} and {self.test_fraction}."
+            )
+
+
+class AudioBuilder(Builder, skip_registration=True):
+    """A data set of recordings; `Item.details` is `(text, speaker)`, "" where it is unknown.
+
+    Records hold x int16 `[n]` at `sampling_rate`, what is said ("" for a piece of a recording that
+    was cut), and who says it. A recording that is shorter than one frame is a record without a
+    training sequence.
+    """
+
+    KIND = "audio"
+    SUFFIXES: ClassVar[tuple[str, ...]] = SUFFIXES
+    Options = Options
+
+    def features(self) -> dict[str, Any]:
+        return {
+            "x": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="zlib"),
+            "text": tfds.features.Text(),
+            "speaker": tfds.features.Text(),
+        }
+
+    def read(self, item: Item) -> Iterator[tuple[str, dict[str, Any]]]:
+        text, speaker = item.details
+        options = self.options
+        samples = read_samples(item.path, options.sampling_rate)
+        if options.trim_silence is not None:
+            samples = trim(samples, options.sampling_rate, options.trim_silence)
+        pieces = cut(samples, options.sampling_rate, options.min_seconds, options.max_seconds)
+        whole = len(pieces[0]) == len(samples)
+        for number, x in enumerate(pieces):
+            record = {"x": x, "text": text if whole else "", "speaker": speaker}
+            yield "" if whole else f"{number:05d}", record
+
+    def sequences(self, record: Mapping[str, Any]) -> list[np.ndarray]:
+        """One sequence of frames, float32 `[T, frame_size]` in [-1, 1]; none if T is 0."""
+        size = self.options.frame_size
+        steps = len(record["x"]) // size
+        frames = record["x"][: steps * size].reshape(steps, size)
+        return [frames.astype(np.float32) / FULL_SCALE] if steps else []
+
+    def medium(self) -> media.Audio:
+        return media.Audio(self.options.sampling_rate, self.options.frame_size)
+
+    def recordings(self, folder: Path) -> dict[str, Path]:
+        """`{path below the folder, parts joined by /: file}`, sorted.
+
+        If there is no sound file, the folder's archives are unpacked and searched.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        folder = self.unpack(folder, suffixes=SUFFIXES)
+        found = files_with(folder, SUFFIXES)
+        return {path.relative_to(folder).as_posix(): path for path in found}
+
+    def carved(self, groups: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
+        """Splits whole groups by the fractions of `CarvedOptions`.
+
+        Raises:
+            ValueError: if there are fewer groups than splits.
+        """
+        options = self.options
+        splits = 3 if options.test_fraction else 2
+        if len(groups) < splits:
+            raise ValueError(
+                f"{splits} splits need as many groups (files, folders or speakers) of recordings. "
+                f"Received {sorted(groups)}. Add recordings, or group or split them otherwise."
+            )
+        sizes = {group: len(items) for group, items in groups.items()}
+        test = carve(sizes, options.test_fraction) if options.test_fraction else set()
+        rest = {group: size for group, size in sizes.items() if group not in test}
+        validation = carve(rest, options.validation_fraction / (1.0 - options.test_fraction))
+        chosen = {"train": rest.keys() - validation, "validation": validation, "test": test}
+        return {
+            split: [item for group in groups if group in names for item in groups[group]]
+            for split, names in chosen.items()
+            if names
+        }
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+
+def read_samples(path: Path, sampling_rate: int) -> np.ndarray:
+    """Reads a file that libsndfile knows: wav, flac, ogg, mp3, NIST SPHERE.
+
+    Channels are averaged; another sampling rate is converted by soxr at its high quality.
+
+    Returns:
+        int16 `[n]`, n >= 1.
+
+    Raises:
+        ValueError: if the file is truncated, compressed with shorten, longer than `MAX_SECONDS`,
+            empty or silent throughout, or a sample is not finite or beyond `MAX_PEAK`.
+        soundfile.LibsndfileError: if it is damaged or no sound file at all.
+    """
+    with open(path, "rb") as raw:
+        declared = _sphere_length(raw)
+        with soundfile.SoundFile(raw) as file:
+            _check_header(file)
+            blocks = _resampled(_mono_blocks(file), file.samplerate, sampling_rate)
+            samples = np.concatenate([np.zeros(0, np.int16), *map(_to_int16, blocks)])
+            _check_whole(file, raw, file.frames if declared is None else declared)
+    if not samples.any():
+        raise ValueError("silent throughout" if len(samples) else "holds no samples")
+    return samples
+
+
+def _sphere_length(raw: BinaryIO) -> int | None:
+    """Samples a channel that a NIST SPHERE header declares; None if it is another format."""
+    header = raw.read(1024)
+    raw.seek(0)
+    if not header.startswith(b"NIST_1A"):
+        return None
+    if b"shorten" in header:
+        raise ValueError(
+            "compressed with shorten, which cannot be read; convert it with `sph2pipe -f wav IN "
+            "OUT` or with NIST's `w_decode -o pcm IN OUT`"
+        )
+    count = re.search(rb"\bsample_count\s+-i\s+(\d+)", header)
+    return None if count is None else int(count[1])
+
+
+def _check_header(file: soundfile.SoundFile) -> None:
+    if file.samplerate < MIN_RATE:
+        raise ValueError(f"a sampling rate of {file.samplerate} Hz is below {MIN_RATE}")
+    if file.frames > MAX_SECONDS * file.samplerate:
+        hours = file.frames / file.samplerate / 3_600
+        raise ValueError(f"{hours:.3g} hours long, more than {MAX_SECONDS // 3_600}; cut it")
+
+
+def _mono_blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """Blocks of consecutive samples, float32 `[n]`, the channels averaged."""
+    start = 0
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        if not np.isfinite(block).all():
+            at = start + int(np.argmin(np.isfinite(block).all(axis=1)))
+            raise ValueError(f"sample {at} is not finite")
+        peak = np.abs(block).max()
+        if peak > MAX_PEAK:
+            at = start + int(np.argmax(np.abs(block).max(axis=1)))
+            raise ValueError(f"sample {at} is {peak:g} where full scale is 1; scale the file")
+        start += len(block)
+        yield block.mean(axis=1)
+
+
+def _resampled(blocks: Iterable[np.ndarray], source: int, target: int) -> Iterator[np.ndarray]:
+    if source == target:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _to_int16(wave: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def _check_whole(file: soundfile.SoundFile, raw: BinaryIO, declared: int) -> None:
+    """Raises ValueError unless all samples were read: libsndfile does not mind that some lack.
+
+    Args:
+        file: read to its end.
+        raw: the same file.
+        declared: samples a channel that the header promises.
+    """
+    log = file.extra_info  # all that tells when a wav or ogg file has been cut off
+    data = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    if data is not None and int(data[2]) + _HEADER < int(data[1]) < _OPEN_ENDED:
+        raise ValueError(f"truncated: header says {data[1]} bytes of samples, file has {data[2]}")
+    if "end-of-stream" in log.lower():
+        raise ValueError("truncated: the Ogg stream has no end")
+    found, position = file.tell(), raw.tell()
+    if found < declared - (_MP3_SLACK if file.format == "MP3" else 0):
+        raise ValueError(f"truncated: header says {declared} samples, file has {found}")
+    # The length of an MP3 that does not say it is guessed from the first frames.
+    size = raw.seek(0, os.SEEK_END)
+    if file.format == "MP3" and position < 0.9 * size:
+        raise ValueError(
+            f"only the first {position} of {size} bytes can be read, since the length of this MP3 "
+            "of variable bit rate is not in its header; convert it to wav"
+        )
+
+
+# --- pieces ---------------------------------------------------------------------------------------
+
+
+def trim(samples: np.ndarray, sampling_rate: int, threshold: float) -> np.ndarray:
+    """Removes quiet blocks of 20 ms at both ends.
+
+    Args:
+        samples: int16 `[n]`, not all zero.
+        sampling_rate: samples a second.
+        threshold: decibels; a block is quiet if its mean power is by more than this below that of
+            the loudest block.
+
+    Returns:
+        A slice of `samples` with at least one block.
+    """
+    size = round(0.02 * sampling_rate)
+    starts = np.arange(0, len(samples), size)
+    lengths = np.diff(np.append(starts, len(samples)))
+    power = np.add.reduceat(np.square(samples, dtype=np.float32), starts) / lengths
+    loud = np.flatnonzero(power >= power.max() * 10.0 ** (-threshold / 10.0))
+    return samples[loud[0] * size : (loud[-1] + 1) * size]
+
+
+def cut(
+    samples: np.ndarray, sampling_rate: int, min_seconds: float, max_seconds: float | None
+) -> list[np.ndarray]:
+    """Consecutive pieces of `max_seconds`, the last one shorter or, below `min_seconds`, left out.
+
+    Raises:
+        ValueError: if all samples `[n]` together are shorter than `min_seconds`.
+    """
+    shortest = round(min_seconds * sampling_rate)
+    if len(samples) < shortest:
+        seconds = len(samples) / sampling_rate
+        raise ValueError(f"{seconds:.3g} s long, shorter than min_seconds = {min_seconds}")
+    size = len(samples) if max_seconds is None else max(1, round(max_seconds * sampling_rate))
+    pieces = [samples[start : start + size] for start in range(0, len(samples), size)]
+    return [piece for piece in pieces if len(piece) >= shortest]

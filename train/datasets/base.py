@@ -1,0 +1,553 @@
+"""What the tfds builders of this folder have in common.
+
+A builder reads files of a user or of a distributor once, checks them, and keeps what is sound as
+TFRecords in raw units, each with what is known about it. A file or a sequence that is malformed is
+skipped with a `SkippedFileWarning` and counted, or stops the preparation (`strict`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import warnings
+import zipfile
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from vrnn_tf import files
+from vrnn_tf.media import Medium
+from vrnn_tf.validation import check_choice, check_number
+
+from . import Splits
+
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+_PATIENCE = 20.0  # seconds without a byte, after which a download is given up
+_REPORTED = 100  # skipped files that are listed by name in the metadata
+Key = TypeVar("Key", bound=Hashable)
+
+
+class DataWarning(UserWarning):
+    """The data are not quite what a user may think they are."""
+
+
+class SkippedFileWarning(DataWarning):
+    """A file, or a sequence of one, was malformed and is not in the data set."""
+
+
+class Item(NamedTuple):
+    """A file to read.
+
+    Attributes:
+        path: of the file.
+        name: unique in the data set; the same wherever the files lie.
+        details: whatever `Builder.read` needs beside the path.
+    """
+
+    path: Path
+    name: str
+    details: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    """There is nothing to choose."""
+
+
+def loading(default: Any) -> Any:
+    """A field of `Options` that matters when records are loaded, not when they are prepared."""
+    return dataclasses.field(default=default, metadata={"when": "loading"})
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Configuration(tfds.core.BuilderConfig):
+    """Where the files are and what the user chose; its name keeps prepared variants apart."""
+
+    source: Path | None = None
+    fingerprint: str | None = None
+    options: Any = None
+    strict: bool = False
+
+
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """A data set read from files; see the module.
+
+    A subclass sets the class attributes and overrides `splits`, `read`, `features`, `sequences` and
+    `medium`; those of one kind share a parent (`pen`, `audio`, `pianoroll`, `text`).
+
+    Attributes:
+        KIND: of its medium, see `vrnn_tf.media`.
+        SUMMARY: one line for people.
+        LAYOUT: what to fetch, where to put it, and what the folder then looks like.
+        DOWNLOADS: `{file name: (url, sha256)}` of what can be fetched without a licence to sign.
+        SUFFIXES: of the files it reads, lower case; others in the folder do not matter.
+        Options: frozen dataclass of what a user can choose, each with its default.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    KIND: ClassVar[str]
+    SUMMARY: ClassVar[str]
+    CITATION: ClassVar[str] = ""
+    LICENSE: ClassVar[str] = ""
+    HOMEPAGE: ClassVar[str] = ""
+    LAYOUT: ClassVar[str]
+    DOWNLOADS: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    SUFFIXES: ClassVar[tuple[str, ...]]
+    Options: ClassVar[type] = NoOptions
+
+    def __init_subclass__(cls, skip_registration: bool = False, **kwargs):
+        if "LAYOUT" in vars(cls):
+            cls.MANUAL_DOWNLOAD_INSTRUCTIONS = cls.LAYOUT
+        # tfds knows a name once; from the checkout this file can also be imported as `train`.
+        known_by_its_name = cls.__module__.startswith("vrnn_tf.")
+        super().__init_subclass__(skip_registration or not known_by_its_name, **kwargs)
+
+    # --- what a subclass says --------------------------------------------------------------------
+
+    def splits(self, folder: Path) -> dict[str, list[Item]]:
+        """The files of each split ("train", "validation", "test"), in any order.
+
+        Args:
+            folder: what `LAYOUT` describes, archives unpacked if `unpack` was called.
+
+        Raises:
+            ValueError: if something is missing; names it and adds `help()`.
+        """
+        raise NotImplementedError
+
+    def read(self, item: Item) -> Iterable[tuple[str, dict[str, Any] | ValueError]]:
+        """Yields `(name in the file, record)`; an error in place of a record is counted as skipped.
+
+        Raises:
+            Exception: of any kind, if the file as a whole cannot be read.
+        """
+        raise NotImplementedError
+
+    def features(self) -> dict[str, Any]:
+        """The tfds features of a record."""
+        raise NotImplementedError
+
+    def sequences(self, record: Mapping[str, Any]) -> list[np.ndarray]:
+        """The training sequences `[T, D]`, raw units, of one record."""
+        raise NotImplementedError
+
+    def medium(self) -> Medium:
+        """What the numbers of `sequences` mean."""
+        raise NotImplementedError
+
+    # --- use --------------------------------------------------------------------------------------
+
+    @classmethod
+    def prepare(
+        cls,
+        data_dir: str | Path | None = None,
+        prepared_dir: str | Path | None = None,
+        strict: bool = False,
+        **options: Any,
+    ) -> Builder:
+        """Reads the files, unless that was done before and they are the same; returns the builder.
+
+        Args:
+            data_dir: the folder that `LAYOUT` describes, or one that holds it under the name of the
+                data set. None: download, if that is possible.
+            prepared_dir: for the records; `$TFDS_DATA_DIR` or ~/tensorflow_datasets if None.
+            strict: whether a malformed file stops the preparation.
+            **options: of `Options`.
+
+        Raises:
+            ValueError: if an option is unknown, a file is missing, or nothing could be read.
+        """
+        chosen = make_options(cls, options)
+        source = cls._find(data_dir)
+        configuration = Configuration(
+            name=_digest(_prepared_options(chosen), None if source is None else str(source)),
+            version=cls.VERSION,
+            source=source,
+            fingerprint=None if source is None else _fingerprint(source, cls.SUFFIXES),
+            options=chosen,
+            strict=strict,
+        )
+        builder = cls(data_dir=prepared_dir, config=configuration)
+        if not builder._is_current():
+            if source is not None and not source.exists():
+                raise ValueError(f"{source} does not exist. {cls.help()}")
+            mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS  # replaces the records
+            download = tfds.download.DownloadConfig(
+                manual_dir=None if source is None else str(source), download_mode=mode
+            )
+            if not sys.stderr.isatty():
+                tfds.disable_progress_bar()
+            with contextlib.redirect_stdout(io.StringIO()):  # tfds prints sizes it does not know
+                builder.download_and_prepare(download_config=download)
+        return builder
+
+    @classmethod
+    def load(
+        cls,
+        num_train: int | None = None,
+        num_validation: int | None = None,
+        seed: int = 0,
+        test: bool = False,
+        data_dir: str | Path | None = None,
+        prepared_dir: str | Path | None = None,
+        strict: bool = False,
+        **options: Any,
+    ) -> Splits:
+        """Prepares if needed, and reads the splits into memory.
+
+        Args:
+            num_train: at most so many sequences of the training split (they are stored in an order
+                that is random and always the same); None for all.
+            num_validation: the same for validation.
+            seed: not used: nothing here is drawn.
+            test: whether to read the test split too.
+            data_dir, prepared_dir, strict, options: of `prepare`.
+        """
+        builder = cls.prepare(data_dir, prepared_dir, strict, **options)
+        return Splits(
+            train=list(builder.all_sequences("train", num_train)),
+            validation=list(builder.all_sequences("validation", num_validation)),
+            test=list(builder.all_sequences("test")) if test else [],
+            medium=builder.medium(),
+            facts=builder.facts(),
+        )
+
+    @property
+    def options(self) -> Any:
+        """An instance of `Options`."""
+        return self.Options() if self._configuration is None else self._configuration.options
+
+    def records(self, split: str) -> Iterator[dict[str, Any]]:
+        """The records of a split, always in the same order; none if there is no such split."""
+        if split not in self.info.splits:
+            return iter(())
+        order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+        return iter(tfds.as_numpy(self.as_dataset(split=split, read_config=order)))
+
+    def all_sequences(self, split: str, limit: int | None = None) -> Iterator[np.ndarray]:
+        """The sequences of a split, at most `limit`."""
+        count = 0
+        for record in self.records(split):
+            for x in self.sequences(record):
+                if limit is not None and count >= limit:
+                    return
+                yield x
+                count += 1
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able: how many records each split has, what was skipped, and what `note` kept."""
+        counts = {name: split.num_examples for name, split in self.info.splits.items()}
+        return {"records": counts, **(self.info.metadata or {})}
+
+    def note(self, **facts: Any) -> None:
+        """Keeps JSON-able facts with the prepared records; for `splits` and `read`."""
+        self.info.metadata.update(facts)
+
+    def unpack(self, folder: Path, *needed: str, suffixes: Collection[str] = ()) -> Path:
+        """`folder`, or where its archives were unpacked if they, and not it, hold what is needed.
+
+        Archives that lie beside what is needed are not opened; a warning says so.
+
+        Args:
+            folder: that of the user; never written to.
+            *needed: names of files or folders directly below it.
+            suffixes: there must be a file at any depth with one of them, if they are given.
+
+        Raises:
+            ValueError: if something is in neither; names it and says where help is.
+        """
+        archives = sorted(p for p in visible_files(folder, recursive=False) if is_archive(p))
+        missing = _missing(folder, needed, suffixes)
+        if not missing:
+            if archives:
+                told = f"archives beside the data are not read: {[p.name for p in archives]}"
+                self.note(not_read=told)
+                warnings.warn(f"{folder}: {told}", DataWarning, stacklevel=2)
+            return folder
+        if archives:
+            unpacked = _unpack_once(archives, Path(self._data_dir_root) / "extracted" / self.name)
+            missing = _missing(unpacked, needed, suffixes)
+            if not missing:
+                return unpacked
+        raise ValueError(
+            f"{missing} is missing in {folder}{' and in its archives' if archives else ''}. "
+            f"{self.help()}"
+        )
+
+    @classmethod
+    def help(cls) -> str:
+        """A sentence that ends an error about missing files."""
+        return f"`vrnn data info {cls.name}` shows what to fetch and where to put it."
+
+    # --- tfds -------------------------------------------------------------------------------------
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.SUMMARY,
+            features=tfds.features.FeaturesDict(self.features()),
+            homepage=self.HOMEPAGE or None,
+            citation=self.CITATION,
+            license=self.LICENSE,
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _split_generators(self, dl_manager):
+        configuration = self._configuration or Configuration(name="default")
+        source = configuration.source
+        self.info.metadata.clear()  # of an earlier preparation
+        self.note(skipped={"count": 0, "files": {}}, fingerprint=configuration.fingerprint)
+        if source is None and self.DOWNLOADS:
+            source = self._download()
+        folder = Path(dl_manager.manual_dir) if source is None else source
+        splits = self.splits(folder)
+        if not splits.get("train"):
+            raise ValueError(f"{folder} holds no training data of {self.name}. {self.help()}")
+        return {name: self._generate_examples(name, items) for name, items in splits.items()}
+
+    def _generate_examples(self, split: str, items: Sequence[Item]):
+        count = 0
+        for item in items:
+            try:
+                found = list(self.read(item))
+            except Exception as error:  # whatever a parser raises on a damaged file
+                self._skip(item.path, "", error)
+                continue
+            for name, record in found:
+                if isinstance(record, ValueError):
+                    self._skip(item.path, name, record)
+                    continue
+                count += 1
+                yield f"{item.name}/{name}" if name else item.name, record
+        if not count:
+            reasons = self.info.metadata["skipped"]["files"]
+            first = next(iter(reasons.items()), None)
+            raise ValueError(
+                f"None of the {len(items)} files of the {split} split of {self.name} could be read."
+                + (f" The first: {first[0]}: {first[1]}" if first else "")
+            )
+
+    def _skip(self, path: Path, name: str, error: Exception) -> None:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        where = f"{path} ({name})" if name else str(path)
+        if self._configuration is not None and self._configuration.strict:
+            raise ValueError(f"{where} is malformed: {reason}")
+        skipped = self.info.metadata["skipped"]
+        skipped["count"] += 1
+        if len(skipped["files"]) < _REPORTED:
+            skipped["files"][where] = reason
+            warnings.warn(f"skipped {where}: {reason}", SkippedFileWarning, stacklevel=2)
+
+    @property
+    def _configuration(self) -> Configuration | None:
+        config = self.builder_config
+        return config if isinstance(config, Configuration) else None
+
+    @classmethod
+    def _find(cls, data_dir: str | Path | None) -> Path | None:
+        """The user's folder, absolute; None to download."""
+        if data_dir is None:
+            if cls.DOWNLOADS:
+                return None
+            raise ValueError(f"{cls.name} needs --data-dir. {cls.help()}")
+        folder = Path(data_dir).expanduser().resolve()
+        return folder / cls.name if (folder / cls.name).is_dir() else folder
+
+    def _is_current(self) -> bool:
+        """Whether the records are there, and the files have not changed since they were read."""
+        if not Path(self.data_dir).is_dir():
+            return False
+        before, now = self.info.metadata or {}, self._configuration or Configuration(name="")
+        if now.strict and before.get("skipped", {}).get("count"):
+            return False  # reads again to stop at what was skipped
+        return now.fingerprint in (None, before.get("fingerprint"))
+
+    def _download(self) -> Path:
+        """Fetches `DOWNLOADS` into a folder of the prepared data, checked; returns the folder."""
+        folder = Path(self._data_dir_root) / "downloads" / self.name
+        for name, (url, digest) in self.DOWNLOADS.items():
+            path = folder / name
+            if not path.is_file() or files.sha256(path) != digest:
+                _fetch(url, digest, path)
+        return folder
+
+
+def _fetch(url: str, digest: str, path: Path) -> None:
+    advice = "Fetch it yourself, put it into a folder, and name that with --data-dir."
+    try:
+        with (
+            files.atomic(path) as temporary,
+            urllib.request.urlopen(url, timeout=_PATIENCE) as response,
+            open(temporary, "wb") as file,
+        ):
+            shutil.copyfileobj(response, file)
+            file.flush()
+            if files.sha256(temporary) != digest:
+                raise ValueError(f"{url} is not the file that is expected (SHA-256 {digest}).")
+    except OSError as error:  # URLError and TimeoutError are
+        raise ValueError(f"{url} cannot be fetched: {error}. {advice}") from None
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+def make_options(cls: Any, given: Mapping[str, Any]) -> Any:
+    """An instance of `cls.Options`.
+
+    Raises:
+        ValueError: if a name is unknown (lists the known ones) or a value is out of range.
+    """
+    known = [field.name for field in dataclasses.fields(cls.Options)]
+    for name in given:
+        if not known:
+            raise ValueError(f"{cls.name} has no options. Received {name!r}.")
+        check_choice(f"option of {cls.name}", name, known)
+    return cls.Options(**given)
+
+
+def _prepared_options(options: Any) -> dict[str, Any]:
+    return {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+        if field.metadata.get("when") != "loading"
+    }
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def visible_files(folder: Path, recursive: bool = True) -> list[Path]:
+    """The files below a folder, sorted, without hidden ones.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder. Name one that exists.")
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) * recursive
+        found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+    return found
+
+
+def files_with(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The visible files below a folder whose lower-case suffix is one of `suffixes`."""
+    return [path for path in visible_files(folder) if path.suffix.lower() in suffixes]
+
+
+def _missing(folder: Path, needed: Sequence[str], suffixes: Collection[str]) -> str:
+    """What is not in a folder, for people; "" if everything is."""
+    for name in needed:
+        if not (folder / name).exists():
+            return name
+    if suffixes and not files_with(folder, suffixes):
+        return f"a file that ends in {', '.join(suffixes)}"
+    return ""
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the name is that of an archive that `Builder.unpack` opens."""
+    return path.name.lower().endswith(_ARCHIVES)
+
+
+def _fingerprint(folder: Path, suffixes: Collection[str]) -> str | None:
+    """Of names, sizes and times of the files that matter; None if the folder is gone."""
+    if not folder.exists():
+        return None
+    if folder.is_file():
+        stat = folder.stat()
+        return _digest(folder.name, stat.st_size, stat.st_mtime_ns)
+    relevant = [p for p in visible_files(folder) if p.suffix.lower() in suffixes or is_archive(p)]
+    stats = [(p, p.stat()) for p in relevant]
+    return _digest([(str(p.relative_to(folder)), s.st_size, s.st_mtime_ns) for p, s in stats])
+
+
+def _unpack_once(archives: Sequence[Path], parent: Path) -> Path:
+    """A folder with what all archives hold; unpacked on the first call, whole or not at all."""
+    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in archives]
+    target = parent / _digest(stats)
+    if target.is_dir():
+        return target
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=parent))
+    try:
+        for path in archives:
+            _unpack(path, temporary)
+        temporary.chmod(0o755)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _unpack(path: Path, target: Path) -> None:
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(target)
+        else:
+            with tarfile.open(path) as archive:
+                archive.extractall(target, filter="data")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
+    except Exception as error:  # lzma and zlib have errors of their own
+        raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
+
+
+# --- splits ---------------------------------------------------------------------------------------
+
+
+def check_fraction(name: str, value: float) -> float:
+    """Returns `value` if it lies strictly between 0 and 1; raises ValueError otherwise."""
+    number = check_number(name, value, 0.0, strict=True)
+    if number >= 1.0:
+        raise ValueError(f"`{name}` must lie between 0 and 1. Received {value!r}.")
+    return number
+
+
+def carve(sizes: Mapping[Key, int], fraction: float) -> set[Key]:
+    """Chooses whole groups (writers, speakers, forms) for validation.
+
+    Groups are taken in the order of a hash of their names until they hold at least `fraction` of
+    the examples: the choice depends neither on the order of the files nor on a seed, and never
+    leaves training empty.
+
+    Args:
+        sizes: `{group: number of examples}`.
+        fraction: of the examples, between 0 and 1.
+
+    Raises:
+        ValueError: if there are fewer than two groups.
+    """
+    if len(sizes) < 2:
+        raise ValueError(
+            f"A validation split needs at least two groups (files, writers or speakers). Received "
+            f"{len(sizes)}."
+        )
+    ordered = sorted(sizes, key=lambda group: hashlib.sha256(str(group).encode()).digest())
+    wanted = fraction * sum(sizes.values())
+    chosen: set[Key] = set()
+    held = 0
+    for group in ordered[:-1]:
+        if chosen and held >= wanted:
+            break
+        chosen.add(group)
+        held += sizes[group]
+    return chosen

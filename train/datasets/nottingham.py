@@ -1,0 +1,23 @@
+"""Nottingham: British and American folk tunes, melody and chords."""
+
+from __future__ import annotations
+
+from .pianoroll import MatBuilder, mat_downloads, mat_layout
+
+
+class Nottingham(MatBuilder):
+    """The Nottingham tunes of arXiv:1206.6392; a step is an eighth note.
+
+    Every tune is transposed to C major or C minor, as its authors say.
+    """
+
+    SUMMARY = "Nottingham: 1,037 folk tunes with chords (694 + 173 + 170), an eighth note a step"
+    LICENSE = (
+        "The repository that holds the file: MIT. The tunes are from the Nottingham Music Database "
+        "of Eric Foxley."
+    )
+    FILE = "Nottingham.mat"
+    DOWNLOADS = mat_downloads(
+        FILE, "d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea"
+    )
+    LAYOUT = mat_layout(FILE)

@@ -1,0 +1,289 @@
+"""Reads NumPy object arrays of numbers without unpickling them.
+
+`np.savez` stores arrays of different lengths as an object array, which is a pickle, and unpickling
+runs what a file asks for. Here the pickle's instructions are followed only symbolically: what they
+would call is noted and never called or imported. Of the notes, those that describe plain arrays of
+numbers become arrays; a file that describes anything else is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import pickletools
+import re
+import zipfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_AXES = 32  # of an array
+_DEPTH = 4  # of lists within lists; savez makes one
+_NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")
+_FIX = "save it with np.savez(file, x=np.concatenate(arrays), length=[len(a) for a in arrays])"
+
+
+class _Name(NamedTuple):
+    """What the pickle would import."""
+
+    module: str
+    name: str
+
+
+@dataclasses.dataclass(eq=False)
+class _Call:
+    """What the pickle would call, and the state it would then give to the result."""
+
+    function: Any
+    arguments: Any
+    state: Any = None
+
+
+_DTYPE = _Name("numpy", "dtype")
+_NDARRAY = _Name("numpy", "ndarray")
+_ENCODE = _Name("_codecs", "encode")  # bytes, in protocol 2 as Python 3 writes it
+_BYTES = (_Name("__builtin__", "bytes"), _Name("builtins", "bytes"))  # the same when empty
+_RECONSTRUCT = tuple(
+    _Name(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")
+)
+_FROMBUFFER = tuple(_Name(f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core"))
+
+_NUMBER_OPCODES = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT")
+_TEXT_OPCODES = ("BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
+_BYTES_OPCODES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
+_PUSHED = frozenset((*_NUMBER_OPCODES, *_TEXT_OPCODES, *_BYTES_OPCODES))
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_STORED = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
+_FETCHED = frozenset(("GET", "BINGET", "LONG_BINGET"))
+_SKIPPED = frozenset(("PROTO", "FRAME", "STOP"))
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+
+
+def read_npz(
+    path: str | Path, names: Collection[str] | None = None
+) -> dict[str, np.ndarray | list[np.ndarray]]:
+    """The members of an .npz file: plain ones as arrays, object arrays as lists of arrays.
+
+    Args:
+        path: of the file.
+        names: of the members to read; None for all.
+
+    Raises:
+        ValueError: if a member is damaged, or holds anything but numbers and plain text.
+    """
+    found: dict[str, np.ndarray | list[np.ndarray]] = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if info.filename.endswith(".npy") and (names is None or name in names):
+                try:
+                    found[name] = _read_npy(archive.read(info))
+                except ValueError as error:
+                    raise ValueError(f"{info.filename} {error}") from None
+    return found
+
+
+def read_object_arrays(
+    path: str | Path, names: Collection[str] | None = None
+) -> dict[str, list[np.ndarray]]:
+    """As `read_npz`, with a plain array `[N, ...]` as the list of its N rows."""
+    return {
+        name: list(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
+        for name, value in read_npz(path, names).items()
+    }
+
+
+def _read_npy(content: bytes) -> np.ndarray | list[np.ndarray]:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"is of the unknown version {version}")
+    body = content[stream.tell() :]
+    if dtype == np.dtype(object):
+        return read_pickle(body)
+    if dtype.hasobject:
+        raise ValueError(f"holds {dtype}, which is not a plain array of numbers; {_FIX}")
+    sizes_exist = all(0 <= n <= len(content) for n in shape)
+    if not sizes_exist or math.prod(shape) * dtype.itemsize != len(body):
+        raise ValueError(f"declares {shape} of {dtype} but has {len(body)} bytes")
+    stream.seek(0)
+    return np.load(stream, allow_pickle=False)
+
+
+def read_pickle(data: bytes) -> list[np.ndarray]:
+    """The arrays of numbers in a pickled object array or list, in order; nests are flattened.
+
+    Raises:
+        ValueError: if the pickle is damaged or holds anything else.
+    """
+    try:
+        return _flatten(_Machine().run(data), limit=len(data))
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
+        raise ValueError(f"is a damaged pickle ({type(error).__name__}: {error})") from None
+
+
+class _Machine:
+    """Follows a pickle's instructions on names, calls, lists, tuples, numbers and bytes."""
+
+    def __init__(self):
+        self._stack: list[Any] = []
+        self._outer: list[list[Any]] = []  # the stacks below the marks
+        self._memo: dict[Any, Any] = {}
+
+    def run(self, data: bytes) -> Any:
+        for opcode, argument, _ in pickletools.genops(data):
+            name = opcode.name
+            if name in _PUSHED:
+                self._stack.append(argument)
+            elif name in _CONSTANTS:
+                self._stack.append(_CONSTANTS[name])
+            elif name in _FETCHED:
+                self._stack.append(self._memo[argument])
+            elif name in _STORED:
+                self._memo[argument] = self._stack[-1]
+            elif name == "MEMOIZE":
+                self._memo[len(self._memo)] = self._stack[-1]
+            elif name not in _SKIPPED:
+                self._build(name, argument)
+        return self._stack.pop()
+
+    def _build(self, name: str, argument: Any) -> None:
+        stack = self._stack
+        if name == "MARK":
+            self._outer.append(stack)
+            self._stack = []
+        elif name == "TUPLE":
+            self._unmark().append(tuple(stack))
+        elif name in _TUPLES:
+            stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
+        elif name == "EMPTY_LIST":
+            stack.append([])
+        elif name == "APPEND":
+            self._extend(stack[-2], [stack.pop()])
+        elif name == "APPENDS":
+            self._extend(self._unmark()[-1], stack)
+        elif name == "GLOBAL":
+            stack.append(_Name(*argument.split(" ", 1)))
+        elif name == "STACK_GLOBAL":
+            stack[-2:] = [_Name(*stack[-2:])]
+        elif name in ("REDUCE", "NEWOBJ"):
+            stack[-2:] = [_Call(*stack[-2:])]
+        elif name == "BUILD":
+            state = stack.pop()
+            stack[-1].state = state
+        else:
+            raise ValueError(f"holds {name}, which is not part of a plain array; {_FIX}")
+
+    def _unmark(self) -> list[Any]:
+        self._stack = self._outer.pop()
+        return self._stack
+
+    @staticmethod
+    def _extend(target: Any, items: Sequence[Any]) -> None:
+        if not isinstance(target, list):
+            raise TypeError(f"cannot append to {type(target).__name__}")
+        target.extend(items)
+
+
+def _flatten(root: Any, limit: int) -> list[np.ndarray]:
+    """The arrays below `root`, at most `limit` visits: shared nests cannot multiply."""
+    found: list[np.ndarray] = []
+    arrays: dict[int, np.ndarray] = {}  # a node that is shared is converted once
+    pending, visits = [(root, 0)], 0
+    while pending:
+        node, depth = pending.pop()
+        visits += 1
+        inside = _elements(node)
+        if inside is None:
+            if id(node) not in arrays:
+                arrays[id(node)] = _to_array(node)
+            found.append(arrays[id(node)])
+        elif depth == _DEPTH or len(pending) + len(inside) + visits > limit:
+            raise ValueError(f"nests its arrays too deeply; {_FIX}")
+        else:
+            pending += [(element, depth + 1) for element in reversed(inside)]
+    return found
+
+
+def _elements(node: Any) -> Sequence[Any] | None:
+    """What a list, a tuple or an object array holds; None for anything else."""
+    if isinstance(node, list) or type(node) is tuple:  # a name is a tuple too
+        return node
+    if isinstance(node, _Call) and node.function in _RECONSTRUCT:
+        shape, dtype, _, elements = _state(node)
+        if dtype.function == _DTYPE and dtype.arguments[0] in ("O", "O8", "O4"):
+            _check_size(shape, 1, len(elements))
+            if len(shape) > 1:
+                raise ValueError(f"holds an object array of {len(shape)} axes, not one; {_FIX}")
+            return elements
+    return None
+
+
+def _to_array(node: Any) -> np.ndarray:
+    order: Any
+    axes: Any = None
+    if isinstance(node, _Call) and node.function in _RECONSTRUCT:
+        shape, dtype, fortran, data = _state(node)
+        order = "F" if fortran else "C"
+    elif isinstance(node, _Call) and node.function in _FROMBUFFER:
+        data, dtype, shape, order, *rest = node.arguments
+        if order == "K":  # the buffer is in C order, its axes are then permuted
+            order, axes = "C", rest[0]
+    else:
+        raise ValueError(f"holds {_describe(node)}, not a plain array of numbers; {_FIX}")
+    raw, number = _to_bytes(data), _to_dtype(dtype)
+    _check_size(shape, number.itemsize, len(raw))
+    array: np.ndarray = np.ndarray(shape, number, raw, order=order)
+    return array if axes is None else array.transpose(axes)
+
+
+def _state(node: _Call) -> tuple[Any, Any, Any, Any]:
+    """Shape, dtype, whether in Fortran's order, and data."""
+    if node.arguments[0] != _NDARRAY or not isinstance(node.state, tuple):
+        raise ValueError(f"holds {_describe(node.arguments[0])}, not a plain array; {_FIX}")
+    version, shape, dtype, fortran, data = node.state
+    if version != 1:
+        raise ValueError(f"holds an array of an unknown version; {_FIX}")
+    return shape, dtype, fortran, data
+
+
+def _to_dtype(node: Any) -> np.dtype:
+    text, state = node.arguments[0], node.state
+    if node.function != _DTYPE or not _NUMBERS.fullmatch(text) or any(state[2:5]):
+        raise ValueError(f"holds an array of {text!r}, not of plain numbers; {_FIX}")
+    return np.dtype(state[1] + text)
+
+
+def _to_bytes(node: Any) -> bytes:
+    if isinstance(node, _Call) and node.function == _ENCODE and node.arguments[1] == "latin1":
+        return node.arguments[0].encode("latin-1")
+    if isinstance(node, _Call) and node.function in _BYTES and node.arguments == ():
+        return b""
+    if isinstance(node, str):  # a string of Python 2
+        return node.encode("latin-1")
+    if isinstance(node, bytes | bytearray):
+        return bytes(node)
+    raise ValueError(f"holds {_describe(node)} in place of numbers; {_FIX}")
+
+
+def _check_size(shape: Any, itemsize: int, present: int) -> None:
+    if type(shape) is not tuple or len(shape) > _AXES or not all(map(_is_length, shape)):
+        raise ValueError("declares a shape that is not one")
+    if math.prod(shape) * itemsize != present:
+        raise ValueError(f"declares the shape {shape}, which its data do not fill")
+
+
+def _is_length(n: Any) -> bool:
+    return type(n) is int and 0 <= n < 2**63
+
+
+def _describe(node: Any) -> str:
+    what = node.function if isinstance(node, _Call) else node
+    return f"{what.module}.{what.name}" if isinstance(what, _Name) else f"a {type(what).__name__}"

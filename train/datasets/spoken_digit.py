@@ -1,0 +1,62 @@
+"""Free Spoken Digit Dataset: the ten digits, said in English by a few speakers."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from . import audio
+from .base import Item
+
+_NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")
+_SPLITS = {"test": range(5), "validation": range(5, 10)}  # by index; later ones are for training
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(audio.Options):
+    """Choices of the spoken digits, which are recorded at 8 kHz."""
+
+    sampling_rate: int = 8_000
+
+
+class SpokenDigit(audio.AudioBuilder, skip_registration=True):
+    """Spoken digits; the text of a recording is the digit.
+
+    The first five recordings of each digit and speaker are the distributor's test split; the next
+    five (5 to 9) are for validation, the others (10 to 49) for training. All speakers are in every
+    split. What is downloaded, and its checksum, is what the builder of the same name in
+    tensorflow-datasets has.
+    """
+
+    SUMMARY = "Free Spoken Digit Dataset: each digit 50 times a speaker (five, later six), 8 kHz"
+    HOMEPAGE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
+    LICENSE = "CC BY-SA 4.0"
+    CITATION = """@misc{jackson2016spoken,
+  title={Free Spoken Digit Dataset}, author={Jackson, Zohar}, year={2016},
+  url={https://github.com/Jakobovski/free-spoken-digit-dataset}}"""
+    LAYOUT = """It is downloaded unless --data-dir names a folder with its archive or with what that
+unpacks to:
+
+    DIR/recordings/7_jackson_32.wav       digit_speaker_index
+
+"""
+    DOWNLOADS = {
+        file.filename: (url, file.checksum)
+        for url, file in tfds.builder_cls("spoken_digit").url_infos.items()
+    }
+    Options = Options
+
+    def splits(self, folder: Path) -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = {"train": [], **{split: [] for split in _SPLITS}}
+        for path in {path.name: path for path in self.recordings(folder).values()}.values():
+            name = _NAME.fullmatch(path.name)
+            if name is None:
+                self._skip(path, "", ValueError("not named digit_speaker_index.wav"))
+                continue
+            index = int(name[3])
+            split = next((s for s, indices in _SPLITS.items() if index in indices), "train")
+            found[split].append(Item(path, path.stem, (name[1], name[2])))
+        return {split: items for split, items in found.items() if items}

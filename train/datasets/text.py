@@ -1,0 +1,70 @@
+"""Text: the tfds builder that data sets of characters share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from vrnn_tf.media import Text
+from vrnn_tf.validation import check_integer
+
+from .base import Builder, Item, loading
+
+MAX_CHARACTERS = 10_000  # more than a written language has in use: the files are no text
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Choices of a text.
+
+    Args:
+        sequence_length: characters of a training sequence, at most.
+
+    Raises:
+        ValueError: if it is not a positive integer.
+    """
+
+    sequence_length: int = loading(200)
+
+    def __post_init__(self):
+        check_integer("sequence_length", self.sequence_length, 1)
+
+
+class TextBuilder(Builder, skip_registration=True):
+    """A data set of texts; x `[T, 1]` are places in the sorted set of characters of all splits.
+
+    A text is cut into consecutive pieces of `sequence_length` characters, the last may be shorter.
+    Each is a sequence of its own: nothing is carried from one to the next.
+    """
+
+    KIND = "text"
+    Options: ClassVar[type] = Options
+
+    def features(self) -> dict[str, Any]:
+        return {"text": tfds.features.Text()}
+
+    def sequences(self, record: Mapping[str, Any]) -> list[np.ndarray]:
+        x = self.medium().encode(record["text"].decode())
+        length = self.options.sequence_length
+        return np.split(x, range(length, len(x), length))
+
+    def medium(self) -> Text:
+        return Text(self.info.metadata["charset"])
+
+    def _generate_examples(
+        self, split: str, items: Sequence[Item]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, record in super()._generate_examples(split, items):
+            charset = {*self.info.metadata.get("charset", ""), *record["text"]}
+            self.note(charset="".join(sorted(charset)))
+            yield name, record
+        count = len(self.info.metadata["charset"])
+        if not 2 <= count <= MAX_CHARACTERS:
+            raise ValueError(
+                f"A text must have 2 to {MAX_CHARACTERS} different characters. The {split} split "
+                f"of {self.name} has {count}."
+            )
