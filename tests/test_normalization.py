@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vrnn_tf.normalization import NAMES, Normalization
 
@@ -39,11 +41,33 @@ def test_invert_undoes_apply_and_dictionaries_round_trip(name):
     assert Normalization.from_dict(fitted.to_dict()) == fitted
 
 
+@given(
+    st.floats(-1e4, 1e4),
+    st.floats(1e-2, 1e4),
+    st.lists(st.floats(-1e5, 1e5, width=32), min_size=1, max_size=20),
+)
+def test_invert_undoes_apply_for_any_figures(mean, std, values):
+    fitted = Normalization("scalar", (mean,), (std,))
+    raw = np.array(values, np.float32)[:, None]
+    back = fitted.invert(fitted.apply(raw))
+    # One rounding to float32 of the normalised value, one of the result.
+    scale = np.abs(raw - mean).max() + np.abs(raw).max() + 1e-30
+    np.testing.assert_allclose(back, raw, rtol=0, atol=2e-7 * scale)
+
+
 def test_the_jacobian_turns_densities_into_raw_units():
     fitted = Normalization("per_dimension", (5.0,), (3.0,))
     raw = 6.5
     normalised = scipy.stats.norm.logpdf((raw - 5) / 3)
     assert normalised + fitted.log_jacobian() == pytest.approx(scipy.stats.norm(5, 3).logpdf(raw))
+    three = Normalization("per_dimension", (0.0,) * 3, (2.0, 5.0, 7.0))
+    assert three.log_jacobian() == pytest.approx(-np.log(70))
+
+
+def test_data_without_a_deviation_in_the_papers_convention_say_so():
+    one_sided = [np.random.default_rng(0).normal(3, 0.1, (50, 2))]
+    with pytest.raises(ValueError, match="Choose normalization 'scalar'"):
+        Normalization.fit("paper", one_sided, (0, 1))
 
 
 def test_errors():

@@ -15,15 +15,16 @@ the units that the model is trained on and in nats per sequence, so that it can 
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from vrnn_tf.media import Medium
+from vrnn_tf.media import Medium, Text
 
 _ORDER_OF_SPEECH = 16  # about a sample for each pole of the vocal tract at 8 to 16 kHz
+_BLOCK = 100_000  # steps that are in memory as rows of a regression
+_ENOUGH_STEPS = 20_000_000  # to fit on
 _PSEUDO_COUNT = 0.5  # a key or character that training never shows has a frequency above 0
 
 Sequences = Sequence[np.ndarray]
@@ -40,6 +41,8 @@ def baselines(medium: Medium, train: Sequences, validation: Sequences) -> dict[s
     Returns:
         `{name: nats per sequence}`, means over the validation sequences.
     """
+    if isinstance(medium, Text):
+        return _text(train, validation, len(medium.charset))
     return _OF_KIND[medium.kind](train, validation)
 
 
@@ -75,8 +78,7 @@ def _pianoroll(train: Sequences, validation: Sequences) -> dict[str, float]:
     return {"iid": float(np.mean(nats))}
 
 
-def _text(train: Sequences, validation: Sequences) -> dict[str, float]:
-    size = 1 + int(max(x.max() for x in (*train, *validation)))
+def _text(train: Sequences, validation: Sequences, size: int) -> dict[str, float]:
     unigram = _frequencies([x[:, 0] for x in train], size)
     pairs = np.zeros((size, size))
     for x in train:
@@ -96,7 +98,6 @@ _OF_KIND: dict[str, Callable[[Sequences, Sequences], dict[str, float]]] = {
     "strokes": _strokes,
     "audio": _audio,
     "pianoroll": _pianoroll,
-    "text": _text,
 }
 
 
@@ -119,58 +120,80 @@ def _autoregression(
     """
     states = train_states or [np.zeros(len(x), int) for x in train]
     other_states = validation_states or [np.zeros(len(x), int) for x in validation]
-    everything = _Moments.of(train, order, [np.zeros(len(x), int) for x in train], 0)
-    fits = {}
-    for number in range(1 + max(int(s.max()) for s in (*states, *other_states))):
-        moments = _Moments.of(train, order, states, number)
-        enough = moments.steps > 2 * len(moments.gram)
-        fits[number] = (moments if enough else everything).fit()
+    number = 1 + max(int(s.max()) for s in (*states, *other_states))
+    moments = [_Moments(order, train[0].shape[1]) for _ in range(number)]
+    for x, state in _some(train, states):
+        for past, now, state_now in _blocks(x, order, state):
+            for s, of_state in enumerate(moments):
+                of_state.add(past[state_now == s], now[state_now == s])
+    everything = sum(moments[1:], moments[0])
+    fits = [(m if m.steps > 2 * len(m.gram) else everything).fit() for m in moments]
     nats = np.zeros(len(validation))
     for i, (x, state) in enumerate(zip(validation, other_states, strict=True)):
-        past = _past(x, order)
-        for number, (weights, precision, constant) in fits.items():
-            error = (x - past @ weights)[state == number]
-            nats[i] += len(error) * constant
-            nats[i] -= 0.5 * np.einsum("ti,ij,tj->", error, precision, error)
+        for past, now, state_now in _blocks(x, order, state):
+            for s, (weights, precision, constant) in enumerate(fits):
+                error = (now - past @ weights)[state_now == s]
+                nats[i] += len(error) * constant
+                nats[i] -= 0.5 * np.einsum("ti,ij,tj->", error, precision, error)
     return float(nats.mean())
 
 
-@dataclasses.dataclass
 class _Moments:
-    """Sums over the steps of one state: what a linear regression needs."""
+    """Sums over steps: what a linear regression needs."""
 
-    gram: np.ndarray
-    cross: np.ndarray
-    power: np.ndarray
-    steps: int
-
-    @classmethod
-    def of(cls, sequences: Sequences, order: int, states: Sequences, state: int) -> _Moments:
-        size = sequences[0].shape[1]
+    def __init__(self, order: int, size: int):
+        self.order, self.size, self.steps = order, size, 0
         width = 1 + order * size
-        sums = cls(np.zeros((width, width)), np.zeros((width, size)), np.zeros((size, size)), 0)
-        for x, of_step in zip(sequences, states, strict=True):
-            chosen = of_step == state
-            past, now = _past(x, order)[chosen], x[chosen].astype(np.float64)
-            sums.gram += past.T @ past
-            sums.cross += past.T @ now
-            sums.power += now.T @ now
-            sums.steps += len(now)
-        return sums
+        self.gram = np.zeros((width, width))
+        self.cross = np.zeros((width, size))
+        self.power = np.zeros((size, size))
+
+    def add(self, past: np.ndarray, now: np.ndarray) -> None:
+        """Adds steps: `[n, 1 + order * size]` of the past, `[n, size]` of the present."""
+        self.gram += past.T @ past
+        self.cross += past.T @ now
+        self.power += now.T @ now
+        self.steps += len(now)
+
+    def __add__(self, other: _Moments) -> _Moments:
+        total = _Moments(self.order, self.size)
+        for name in ("gram", "cross", "power", "steps"):
+            setattr(total, name, getattr(self, name) + getattr(other, name))
+        return total
 
     def fit(self) -> tuple[np.ndarray, np.ndarray, float]:
         """The weights, the inverse covariance, and the log density at the mean."""
         weights = np.linalg.lstsq(self.gram, self.cross, rcond=None)[0]
         covariance = (self.power - weights.T @ self.gram @ weights) / self.steps
-        size = len(covariance)
+        size = self.size
         # Rounding, and features that are exactly predictable, must not make a variance of 0.
         covariance += 1e-9 * np.trace(self.power) / (size * self.steps) * np.eye(size)
         constant = -0.5 * (size * math.log(2 * math.pi) + np.linalg.slogdet(covariance)[1])
         return weights, np.linalg.inv(covariance), float(constant)
 
 
-def _past(x: np.ndarray, order: int) -> np.ndarray:
-    """float64 `[T, 1 + order * D]`: a one and the last `order` observations."""
-    padded = np.concatenate([np.zeros((order, x.shape[1])), x]).astype(np.float64)
-    lags = [padded[order - lag : order - lag + len(x)] for lag in range(1, order + 1)]
-    return np.concatenate([np.ones((len(x), 1)), *lags], axis=1)
+def _some(train: Sequences, states: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Sequences with their states, until there are enough steps to fit a few hundred numbers."""
+    steps = 0
+    for x, state in zip(train, states, strict=True):
+        if steps >= _ENOUGH_STEPS:
+            return
+        yield x, state
+        steps += len(x)
+
+
+def _blocks(
+    x: np.ndarray, order: int, state: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """float64 past `[n, 1 + order * D]` (a one, then the last `order` steps), present and states.
+
+    In blocks, because the past of a long recording would fill the memory.
+    """
+    for start in range(0, len(x), _BLOCK):
+        now = x[start : start + _BLOCK].astype(np.float64)
+        before = x[max(start - order, 0) : start]
+        missing = np.zeros((order - len(before), x.shape[1]))
+        padded = np.concatenate([missing, before, now])
+        lags = [padded[order - lag : order - lag + len(now)] for lag in range(1, order + 1)]
+        past = np.concatenate([np.ones((len(now), 1)), *lags], axis=1)
+        yield past, now, state[start : start + _BLOCK]

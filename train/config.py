@@ -24,9 +24,10 @@ class TrainConfig:
         strict: whether a malformed file stops the run, rather than being skipped and counted.
         num_train: at most so many training sequences; None for all.
         num_validation: the same for validation.
-        normalization: "none", "paper", "scalar" or "per_dimension"; None for the medium's own.
+        normalization: "none", "paper", "scalar" or "per_dimension"; None for the medium's own, or
+            "none" if the likelihood is one of discrete levels.
         batch_size: sequences a step.
-        num_buckets: into how many lengths batches are padded.
+        num_buckets: into how many lengths batches of whole sequences are padded.
         chunk_steps: steps of a chunk of truncated back-propagation through time, with the states
             carried on; None trains on whole sequences.
         epochs: passes over the training sequences.

@@ -77,6 +77,7 @@ def train(
     _check_folder(out, config, resume, overwrite)
     hooks = [_tensorboard(out)] if tensorboard else []
     started = time.time()
+    _check_kind(config)
     splits = _load_data(config)
     going_on = resume and (out / "last.keras").exists()
     model = _load(out / "last.keras") if going_on else _new_model(config, splits.medium)
@@ -87,7 +88,12 @@ def train(
         _check_same_data(out / "metadata.json", metadata)
         epochs = int(model.training_calls) // len(training)
         rows = callbacks.read_history(out / "history.csv")[:epochs]
-        first = files.read_json(out / "summary.json")["before"]
+        if len(rows) < epochs:
+            raise ValueError(
+                f"{out / 'history.csv'} has {len(rows)} of the {epochs} epochs that last.keras has "
+                "seen. Restore it, or start a new run."
+            )
+        first = _entry(out / "summary.json", "before")
     else:
         _compile(model, config, len(training))
         before = model.evaluate(validation.dataset(), verbose=0, return_dict=True)
@@ -96,7 +102,8 @@ def train(
         _remove_run(out)  # only now that nothing can be wrong with the new one
     files.write_json(out / "config.json", config.to_dict())
     files.write_json(out / "metadata.json", metadata)
-    files.write_json(out / "summary.json", {"before": first})
+    plain = _baselines(splits.medium, model, training, validation)
+    files.write_json(out / "summary.json", {"before": first, "baselines": plain})
     _fit(
         model,
         config,
@@ -116,8 +123,8 @@ def train(
         "before": first,
         "after": after,
         "after_nats_per_step": after["val_elbo"] / steps,
-        "raw_unit_offset": steps * normalization.log_jacobian(),
-        "baselines": _baselines(splits.medium, model, training, validation),
+        "raw_unit_offset": steps * normalization.log_jacobian() + 0.0,  # and not -0.0
+        "baselines": plain,
         "best_epoch": best["epoch"],
         "epochs": len(rows),
         "parameters": model.count_params(),
@@ -141,6 +148,7 @@ def load(folder: Path) -> Run:
                 f"PRESET --out {folder}`."
             )
     metadata = files.read_json(folder / "metadata.json")
+    _entry(folder / "metadata.json", "longest_sequence")
     config = TrainConfig.from_dict(files.read_json(folder / "config.json"))
     normalization = Normalization.from_dict(metadata.get("normalization", {}))
     medium = media.from_dict(metadata.get("medium", {}))
@@ -206,34 +214,59 @@ def _load_data(config: TrainConfig) -> datasets.Splits:
     return splits
 
 
-def _new_model(config: TrainConfig, medium: Medium) -> VRNN:
-    """The preset, with the run's changes and with what the data fix."""
-    arguments = {**presets.get(config.preset), "seed": config.seed, **config.model}
+def _likelihood(config: TrainConfig) -> dict[str, Any]:
+    """The likelihood of the preset with the run's changes, `{"name": ..., **arguments}`."""
+    arguments = {**presets.get(config.preset), **config.model}
     likelihood = arguments["likelihood"]
-    likelihood = dict(likelihood) if isinstance(likelihood, Mapping) else {"name": likelihood}
-    if likelihood.get("name") not in medium.likelihoods:
+    return dict(likelihood) if isinstance(likelihood, Mapping) else {"name": likelihood}
+
+
+def _check_kind(config: TrainConfig) -> None:
+    """Raises ValueError unless the likelihood can describe the data: before they are read."""
+    kind = datasets.get(config.dataset).KIND
+    name, known = _likelihood(config).get("name"), media.likelihoods(kind)
+    if name not in known:
         fitting = [
-            name
-            for name, preset in presets.PRESETS.items()
-            if preset["likelihood"]["name"] in medium.likelihoods
+            preset
+            for preset, arguments in presets.PRESETS.items()
+            if arguments["likelihood"]["name"] in known
         ]
         raise ValueError(
-            f"{config.dataset} holds {medium.kind}, which the likelihood "
-            f"{likelihood.get('name')!r} does not describe. Presets for {medium.kind}: {fitting}; "
-            f"likelihoods: {list(medium.likelihoods)}."
+            f"{config.dataset} holds {kind}, which the likelihood {name!r} does not describe. "
+            f"Presets for {kind}: {fitting}; likelihoods: {list(known)}."
         )
-    arguments["likelihood"] = {**likelihood, **medium.likelihood_arguments()}
+
+
+def _new_model(config: TrainConfig, medium: Medium) -> VRNN:
+    """The preset, with the run's changes and with what the data fix."""
+    likelihood, fixed = _likelihood(config), medium.likelihood_arguments()
+    asked = config.model.get("likelihood")
+    for name, value in fixed.items():
+        if isinstance(asked, Mapping) and asked.get(name, value) != value:
+            raise ValueError(
+                f"The data have {name}={value}. Received {asked[name]} in the likelihood. Leave it "
+                "out."
+            )
+    arguments = {**presets.get(config.preset), "seed": config.seed, **config.model}
+    arguments["likelihood"] = {**likelihood, **fixed}
     if config.chunk_steps is not None:
         arguments["stateful_batch_size"] = config.batch_size
-    return VRNN(**arguments)
+    try:
+        return VRNN(**arguments)
+    except TypeError as error:
+        raise ValueError(f"The model does not take these arguments: {error}.") from None
 
 
 def _fit_normalization(config: TrainConfig, splits: datasets.Splits, model: VRNN) -> Normalization:
-    name = config.normalization
-    if name is None:
+    name = config.normalization or splits.medium.normalization
+    if isinstance(model.likelihood, DiscretizedLogisticMixture):
         # Levels of 16-bit audio lie in [-1, 1] by their definition.
-        discrete = isinstance(model.likelihood, DiscretizedLogisticMixture)
-        name = "none" if discrete else splits.medium.normalization
+        if config.normalization not in (None, "none"):
+            raise ValueError(
+                "A likelihood of discrete levels needs normalization 'none'. Received "
+                f"{config.normalization!r}."
+            )
+        name = "none"
     return Normalization.fit(name, splits.train, splits.medium.normalized_features)
 
 
@@ -286,8 +319,11 @@ def _metadata(
     training: pipeline.Batches | pipeline.Chunks,
 ) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for x in (*splits.train, *splits.validation):
-        digest.update(np.ascontiguousarray(x, dtype="<f4").tobytes())
+    for sequences in (splits.train, splits.validation):
+        digest.update(len(sequences).to_bytes(8, "little"))
+        for x in sequences:
+            digest.update(len(x).to_bytes(8, "little"))
+            digest.update(np.ascontiguousarray(x, dtype="<f4").tobytes())
     packages = ("vrnn_tf", "tensorflow", "tensorflow-probability", "keras", "numpy")
     return {
         "format": 2,
@@ -337,6 +373,14 @@ def _check_same(old: TrainConfig, new: TrainConfig) -> None:
             f"The run to resume has another configuration: {'; '.join(changed)}. Resume it with "
             "the old one, or start a new run with another --out."
         )
+
+
+def _entry(path: Path, name: str) -> Any:
+    """An entry of a JSON file of the run; raises ValueError if it is not there."""
+    content = files.read_json(path)
+    if name not in content:
+        raise ValueError(f"{path} lacks {name!r}: it is damaged, or of an older version.")
+    return content[name]
 
 
 def _check_same_data(path: Path, now: dict[str, Any]) -> None:

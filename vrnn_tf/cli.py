@@ -88,9 +88,8 @@ def train(
         from vrnn_tf.train import config as configuration
 
         out = out or Path("runs") / preset
-        given = {
-            "data_dir": None if data_dir is None else str(data_dir),
-            "dataset_options": _key_values("--data", data),
+        given: dict[str, Any] = {
+            "data_dir": _absolute(data_dir),
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
@@ -99,16 +98,18 @@ def train(
             "num_train": num_train,
             "num_validation": num_validation,
             "seed": seed,
-            "prepared_dir": None if prepared_dir is None else str(prepared_dir),
+            "prepared_dir": _absolute(prepared_dir),
             "strict": strict or None,
         }
-        given = {name: value for name, value in given.items() if value not in (None, {})}
+        given = {name: value for name, value in given.items() if value is not None}
         base = configuration.defaults(preset, dataset)
         if resume and (out / "config.json").is_file():
             saved = files.read_json(out / "config.json")
             base = configuration.TrainConfig.from_dict({**saved, "preset": preset})
             if dataset is not None:
                 given["dataset"] = dataset
+        if data:
+            given["dataset_options"] = {**base.dataset_options, **_key_values("--data", data)}
         if model:
             given["model"] = {**base.model, **_key_values("--model", model)}
         config = dataclasses.replace(base, **given)
@@ -123,11 +124,13 @@ def train(
             hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"
             typer.echo(f"\nStopped. {hint}.", err=True)
             raise typer.Exit(130) from None
+        after = summary["after"]["val_elbo"]
+        raw = f" ({after + summary['raw_unit_offset']:.1f} in raw units)"
         plain = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
         typer.echo(
             f"{out}: validation bound {summary['before']['val_elbo']:.1f} before training, "
-            f"{summary['after']['val_elbo']:.1f} after epoch {summary['best_epoch']}; plain "
-            f"baselines: {plain} (nats per sequence)"
+            f"{after:.1f}{raw if summary['raw_unit_offset'] else ''} after epoch "
+            f"{summary['best_epoch']}; plain baselines: {plain} (nats per sequence)"
         )
 
 
@@ -141,11 +144,16 @@ def generate(
         float | None,
         typer.Option(help="Multiplies the noise of x. 0.5 for handwriting, else 1."),
     ] = None,
-    latent_temperature: Annotated[float, typer.Option(help="Multiplies the noise of z.")] = 1.0,
-    pen_bias: Annotated[float, typer.Option(help="Raises the odds of a pen lift, nats.")] = 0.0,
+    latent_temperature: Annotated[
+        float | None, typer.Option(help="Multiplies the noise of z. 1.")
+    ] = None,
+    pen_bias: Annotated[
+        float | None, typer.Option(help="Raises the odds of a pen lift, nats. 0.")
+    ] = None,
     seed: Seed = 0,
     prime: Annotated[
-        Path | None, typer.Option(help="A beginning to go on from: .npz with x [T, D], raw units.")
+        Path | None,
+        typer.Option(help="A beginning to go on from: .npz with x [T, D], or .txt for text."),
     ] = None,
 ) -> None:
     """Makes new sequences: a picture (.svg, .png), sound (.wav), music (.mid), text (.txt), or
@@ -156,7 +164,10 @@ def generate(
     Example: `vrnn generate runs/demo --num 8 --seed 7 --out lines.svg`
     """
     with _clear_errors():
-        options = {"latent_temperature": latent_temperature, "pen_bias": pen_bias}
+        options: dict[str, float | None] = {
+            "latent_temperature": latent_temperature,
+            "pen_bias": pen_bias,
+        }
         if not source.exists():
             raise ValueError(f"{source} does not exist. Give a run folder or a .tflite file.")
         open_source = _open_file if source.suffix == ".tflite" else _open_run
@@ -195,7 +206,7 @@ def export(
         exporter.export(
             loaded.model,
             out,
-            max_steps=max_steps or int(loaded.metadata["longest_sequence"]),
+            max_steps=int(loaded.metadata["longest_sequence"]) if max_steps is None else max_steps,
             normalization=loaded.normalization.to_dict(),
             units=loaded.medium.units,
             extra_metadata={"medium": loaded.medium.to_dict()},
@@ -340,7 +351,7 @@ def demo(
 
 
 # (num, steps, seed, options, prime) to sequences in raw units
-Draw = Callable[[int, int | None, int, dict[str, float], Path | None], list]
+Draw = Callable[[int, int | None, int, dict[str, float | None], Path | None], list]
 
 
 def _open_run(source: Path) -> tuple[Medium, Draw]:
@@ -349,55 +360,79 @@ def _open_run(source: Path) -> tuple[Medium, Draw]:
     from vrnn_tf.train import run
 
     loaded = run.load(source)
-    model, normalization = loaded.model, loaded.normalization
+    model, normalization, medium = loaded.model, loaded.normalization, loaded.medium
 
     def draw(num, steps, seed, options, prime) -> list:
         sequences = model.generate(
             num,
             steps if steps is not None else int(loaded.metadata["longest_sequence"]),
             seed=seed,
-            prime=None if prime is None else normalization.apply(_read_sequence(prime)),
+            prime=None if prime is None else normalization.apply(_read_sequence(prime, medium)),
             **_known_options(options, option_defaults(model.likelihood, model.latent_size)),
         )
         return [normalization.invert(x) for x in sequences]
 
-    return loaded.medium, draw
+    return medium, draw
 
 
 def _open_file(source: Path) -> tuple[Medium, Draw]:
     from vrnn_tf.export.runtime import LiteModel
 
     model = LiteModel(source)
+    medium = media.from_dict(model.metadata["extra"].get("medium"))
 
     def draw(num, steps, seed, options, prime) -> list:
         sequences = model.generate(
             num,
             model.max_steps if steps is None else steps,
             seed,
-            prime=None if prime is None else model.to_normalized(_read_sequence(prime)),
+            prime=None if prime is None else model.to_normalized(_read_sequence(prime, medium)),
             **_known_options(options, model.option_defaults),
         )
         return [model.to_raw(x) for x in sequences]
 
-    return media.from_dict(model.metadata["extra"].get("medium")), draw
+    return medium, draw
 
 
-def _known_options(options: dict[str, float], known) -> dict[str, float]:
-    """Leaves out options at their default that a model does not have; refuses others."""
-    for name, value in options.items():
-        if name not in known and value != {"latent_temperature": 1.0, "pen_bias": 0.0}[name]:
-            check_choice("option", name, known)
-    return {name: value for name, value in options.items() if name in known}
+def _known_options(options: dict[str, float | None], known) -> dict[str, float]:
+    """The options that were given; refuses one that a model does not have."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        check_choice("option", name, known)
+    return given
 
 
-def _read_sequence(path: Path):
+def _read_sequence(path: Path, medium: Medium):
+    """A beginning to go on from, `[T, D]` in raw units: an .npz, or a text for a model of text."""
+    import zipfile
+
     import numpy as np
 
+    if isinstance(medium, media.Text) and path.suffix == ".txt":
+        from vrnn_tf.train.datasets.text_file import read_text
+
+        try:
+            return medium.encode(read_text(path))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays["x"], dtype=np.float32)
-    except Exception as error:
-        raise ValueError(f"{path} must be an .npz file with an array x [T, D]: {error}.") from None
+            x, count = np.asarray(arrays["x"], dtype=np.float32), np.size(arrays.get("length", 0))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        reason = "it does not exist" if isinstance(error, FileNotFoundError) else "it is not"
+        raise ValueError(
+            f"{path} must be an .npz file with an array of numbers x [T, D]: {reason}."
+        ) from None
+    if count > 1:
+        raise ValueError(f"{path} must hold one sequence to go on from. Received {count}.")
+    if isinstance(medium, media.Text):
+        medium.decode(x)  # raises ValueError for what is no character
+    return x
+
+
+def _absolute(folder: Path | None) -> str | None:
+    """The same folder wherever the command is given next."""
+    return None if folder is None else str(folder.expanduser().resolve())
 
 
 def _key_values(option: str, pairs: Sequence[str] | None) -> dict[str, Any]:
@@ -417,10 +452,11 @@ def _key_values(option: str, pairs: Sequence[str] | None) -> dict[str, Any]:
 
 
 def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*rows[0])
+    table = Table(*rows[0], box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)

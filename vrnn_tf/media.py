@@ -31,6 +31,11 @@ def kinds() -> list[str]:
     return list(_REGISTRY)
 
 
+def likelihoods(kind: str) -> tuple[str, ...]:
+    """The names of the likelihoods that describe a kind; raises ValueError if it is unknown."""
+    return _REGISTRY[check_choice("kind", kind, _REGISTRY)].likelihoods
+
+
 def from_dict(config: Mapping[str, Any]) -> Medium:
     """The inverse of `Medium.to_dict`.
 

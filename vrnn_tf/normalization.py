@@ -66,7 +66,13 @@ class Normalization:
             if name == "paper":
                 mean[columns] = values.sum() / len(values)
                 power = np.square(values).sum() / len(values)
-                std[columns] = np.sqrt(max(power - mean[columns[0]] ** 2, 0.0))
+                variance = power - mean[columns[0]] ** 2
+                if not variance > 0.0:  # sums over several features, one mean subtracted
+                    raise ValueError(
+                        "The convention of the paper has no standard deviation for these data: "
+                        f"std^2 = {variance:g}. Choose normalization 'scalar'."
+                    )
+                std[columns] = np.sqrt(variance)
             elif name == "scalar":
                 mean[columns], std[columns] = values.mean(), values.std()
             else:

@@ -37,17 +37,24 @@ def test_arrays_dictionaries_and_datasets_are_the_same_data(x):
     assert set(histories[0]) == {"loss", "elbo", "nll", "kl"}
 
 
-def test_training_is_the_same_eagerly_in_a_graph_and_under_xla(x):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"run_eagerly": True},
+        pytest.param({"run_eagerly": False, "jit_compile": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_training_is_the_same_eagerly_in_a_graph_and_under_xla(x, other):
     data = {"x": x, "mask": MASK}
-    modes = [{"run_eagerly": True}, {"run_eagerly": False}, {"jit_compile": True}]
-    modes[2]["run_eagerly"] = False
-    models = [compiled(tiny_models.make(recurrent_cell="gru"), **mode) for mode in modes]
-    eager, *others = [fit(model, data, epochs=2) for model in models]
-    assert eager["loss"][1] < eager["loss"][0]
-    assert [model.jit_compile for model in models] == [False, False, True]
-    for history in others:
-        for name, values in eager.items():
-            np.testing.assert_allclose(history[name], values, rtol=2e-5, err_msg=name)
+    models = [
+        compiled(tiny_models.make(recurrent_cell="gru"), **mode)
+        for mode in ({"run_eagerly": False}, other)
+    ]
+    graph, history = [fit(model, data, epochs=2) for model in models]
+    assert graph["loss"][1] < graph["loss"][0]
+    assert [model.jit_compile for model in models] == [False, other.get("jit_compile", False)]
+    for name, values in graph.items():
+        np.testing.assert_allclose(history[name], values, rtol=2e-5, err_msg=name)
 
 
 def test_validation_and_early_stopping_read_the_bound(x):
@@ -59,7 +66,14 @@ def test_validation_and_early_stopping_read_the_bound(x):
     np.testing.assert_allclose(history["val_elbo"][-1], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["mixed_stack", "no_latent", "end_of_sequence"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mixed_stack",
+        pytest.param("no_latent", marks=pytest.mark.slow),
+        pytest.param("end_of_sequence", marks=pytest.mark.slow),
+    ],
+)
 def test_a_loaded_model_predicts_generates_and_goes_on_training_the_same(name, tmp_path):
     model = compiled(tiny_models.make_case(name, kl_warmup_steps=8))
     data = {"x": tiny_models.observations(model, batch=6), "mask": MASK}

@@ -114,6 +114,26 @@ def test_files_become_a_model_that_makes_more_of_them(run):
 
 
 @pytest.mark.slow
+def test_a_text_can_be_gone_on_from(run):
+    kind, folder, _ = run
+    if kind != "text":
+        pytest.skip("of text only")
+    made = []
+    for beginning in ("to be or no", "that is the"):
+        (folder / "begin.txt").write_text(beginning)
+        out = folder / "more.txt"
+        prime = ["--prime", folder / "begin.txt", "--steps", 40, "--num", 1]
+        vrnn("generate", folder / "run", *prime, "--out", out)
+        made.append(out.read_text())
+    assert made[0] != made[1]
+    (folder / "begin.txt").write_text("NOT")
+    arguments = ["generate", folder / "run", "--prime", folder / "begin.txt", "--out", out]
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    assert result.exit_code == 2
+    assert "The character 'N' is not one of" in result.stderr
+
+
+@pytest.mark.slow
 def test_the_exported_file_makes_the_same(run):
     _, folder, tolerance = run
     vrnn("export", folder / "run", "--out", folder / "export", "--quantize", "none")

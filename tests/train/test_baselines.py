@@ -96,6 +96,45 @@ def test_pianorolls_iid_is_the_published_figure(name, nats):
     assert found / np.mean([len(x) for x in test]) == pytest.approx(nats, abs=0.006)
 
 
+def test_a_pen_that_ends_the_line_is_a_lift_too():
+    """State 2 in the last row of a prepared line: nothing follows it, but it has a frequency."""
+    ended = [np.concatenate([x[:-1], [[*x[-1, :2], 2.0]]]) for x in TRAIN]
+    found = baselines(media.Strokes(), ended, ended)
+    expected = np.mean([pen_nats(x, ended) for x in ended])
+    points = np.concatenate(ended)[:, :2]
+    density = scipy.stats.multivariate_normal(points.mean(0), np.cov(points.T, bias=True))
+    expected += np.mean([density.logpdf(x[:, :2]).sum() for x in ended])
+    assert found["iid"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_state_that_is_hardly_seen_shares_the_fit_of_all_steps():
+    def calm(x):
+        return np.column_stack([x[:, :2], np.zeros(len(x))])
+
+    train = [calm(x) for x in TRAIN]
+    jumping = [np.column_stack([x[:, :2], np.ones(len(x))]) for x in VALIDATION]
+    rows = [row for x in train for row in regression_rows(x)]
+    past, now = np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
+    weights, *_ = np.linalg.lstsq(past, now, rcond=None)
+    covariance = np.cov((now - past @ weights).T, bias=True)
+    expected = np.mean([pen_nats(x, train) for x in jumping]) + np.mean(
+        [
+            sum(
+                scipy.stats.multivariate_normal(features @ weights, covariance).logpdf(offset)
+                for _, features, offset in regression_rows(x)
+            )
+            for x in jumping
+        ]
+    )
+    assert baselines(media.Strokes(), train, jumping)["ar2"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_long_sequences_are_read_in_blocks(monkeypatch):
+    whole = baselines(media.Strokes(), TRAIN, VALIDATION)
+    monkeypatch.setattr("vrnn_tf.train.baselines._BLOCK", 7)
+    assert baselines(media.Strokes(), TRAIN, VALIDATION) == pytest.approx(whole, rel=1e-9)
+
+
 def test_features_that_never_vary_do_not_break_the_fit():
     still = [np.column_stack([np.zeros(9), np.arange(9.0), np.eye(1, 9, 8)[0]]) for _ in range(3)]
     found = baselines(media.Strokes(), still, still)

@@ -70,7 +70,10 @@ def test_chunks_hold_every_point_once_and_in_order(lengths, batch_size, chunk_st
     assert len(read) == len(raw)
     for row, x in zip(read, raw, strict=True):
         np.testing.assert_array_equal(row, x)
-    assert len(list(chunks.epoch(0))) == len(chunks)
+    found = list(chunks.epoch(0))
+    assert len(found) == len(chunks)
+    size = sum(batch["mask"].size for batch in found)
+    assert chunks.padding() == pytest.approx(1 - sum(lengths) / size)
 
 
 def test_lanes_are_of_nearly_equal_length():
@@ -161,6 +164,19 @@ def test_the_fine_print_of_batches():
         pipeline.Chunks(raw, 3, None, 0, 2)
     with pytest.raises(ValueError, match="`chunk_steps` must be an integer >= 1"):
         pipeline.Chunks(raw, 2, chunk_steps=0)
+
+
+def test_prepare_normalises():
+    normalization = Normalization("per_dimension", (1.0, 2.0, 0.0), (2.0, 4.0, 1.0))
+    (x,) = pipeline.prepare([np.array([[5, 10, 1]], "float32")], normalization, PEN)
+    assert x.tolist() == [[2, 2, 1]]
+
+
+def test_batches_are_shuffled_within_their_lengths():
+    """Sequences of one length meet others in every epoch."""
+    batches = pipeline.Batches(numbered([4] * 64), 8, 0)
+    together = [{frozenset(batch["x"][:, 0, 0]) for batch in batches.epoch(e)} for e in range(2)]
+    assert not together[0] & together[1]
 
 
 def test_prepare_marks_the_end_only_for_models_that_learn_it():

@@ -3,13 +3,15 @@
 import csv
 import dataclasses
 import json
+import shutil
 import sys
 
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 
-from vrnn_tf import media, presets
+from vrnn_tf import files, media, presets
 from vrnn_tf.models import VRNN
 from vrnn_tf.train import callbacks, config, pipeline, run
 
@@ -136,8 +138,8 @@ def test_what_cannot_start_leaves_the_old_run_alone(folder, monkeypatch):
     assert (folder / "model.keras").read_bytes() == before
 
 
-def test_overwriting_replaces_the_run_and_nothing_else(tmp_path):
-    train(tmp_path / "run", epochs=2)
+def test_overwriting_replaces_the_run_and_nothing_else(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")
     summary = train(tmp_path / "run", overwrite=True, epochs=1, seed=1)
     assert summary["epochs"] == 1
@@ -204,27 +206,53 @@ def write_text(path, lines=60):
     return path
 
 
-def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(tmp_path, monkeypatch):
-    text = write_text(tmp_path / "text" / "a.txt")
-    summary = text_run(text.parent, tmp_path / "whole")
-    assert summary["after"]["val_elbo"] > summary["before"]["val_elbo"]
-    assert set(summary["baselines"]) == {"unigram", "bigram"}
+@pytest.fixture(scope="module")
+def text_folder(tmp_path_factory):
+    """A run of three epochs on a text in `text/`, in chunks."""
+    parent = tmp_path_factory.mktemp("text_runs")
+    write_text(parent / "text" / "a.txt")
+    text_run(parent / "text", parent / "whole")
+    return parent / "whole"
+
+
+def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(
+    text_folder, tmp_path, monkeypatch
+):
+    shutil.copytree(text_folder.parent / "text", tmp_path / "text")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(callbacks, "DrawSamples", StopAfterTwo)
-        text_run(text.parent, tmp_path / "part")
+        text_run(tmp_path / "text", tmp_path / "part")
     elsewhere = (tmp_path / "text").rename(tmp_path / "moved")
     text_run(elsewhere, tmp_path / "part", resume=True)
-    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    assert_same_run(text_folder, tmp_path / "part")
     write_text(elsewhere / "a.txt", lines=61)
     with pytest.raises(ValueError, match="The data are not those of the run to resume"):
-        text_run(elsewhere, tmp_path / "whole", resume=True)
+        text_run(elsewhere, tmp_path / "part", resume=True)
 
 
-def test_states_go_on_from_chunk_to_chunk(tmp_path):
+def test_a_resumed_run_misses_no_file_silently(text_folder, tmp_path):
+    out = tmp_path / "whole"
+    for name, message in (
+        ("history.csv", "history.csv has 0 of the 3 epochs"),
+        ("summary.json", "Cannot read .*summary.json"),
+    ):
+        shutil.copytree(text_folder, out)
+        (out / name).unlink()
+        with pytest.raises(ValueError, match=message):
+            text_run(text_folder.parent / "text", out, resume=True)
+        shutil.rmtree(out)
+    shutil.copytree(text_folder, out)
+    metadata = files.read_json(out / "metadata.json")
+    del metadata["longest_sequence"]
+    files.write_json(out / "metadata.json", metadata)
+    with pytest.raises(ValueError, match="metadata.json lacks 'longest_sequence'"):
+        run.load(out)
+
+
+def test_states_go_on_from_chunk_to_chunk(text_folder):
     """The bound in chunks is that of whole sequences: evaluation only cuts, it does not forget."""
-    text = write_text(tmp_path / "text" / "a.txt")
-    text_run(text.parent, tmp_path / "run", epochs=1)
-    loaded = run.load(tmp_path / "run")
+    loaded = run.load(text_folder)
+    assert loaded.medium.kind == "text"
     splits = run._load_data(loaded.config)
     _, chunks = run._batches(loaded.config, splits, loaded.normalization, loaded.model)
     found = loaded.model.evaluate(chunks.dataset(), verbose=0, return_dict=True)
@@ -241,7 +269,50 @@ def test_states_go_on_from_chunk_to_chunk(tmp_path):
     assert found["elbo"] == pytest.approx(nats["elbo"], rel=0.02)
 
 
+def test_the_summary_is_in_the_units_it_says(folder, text_folder):
+    for out in (folder, text_folder):
+        loaded, summary = run.load(out), files.read_json(out / "summary.json")
+        splits = run._load_data(loaded.config)
+        steps = np.mean([len(x) for x in splits.validation])
+        best = summary["after"]["val_elbo"]
+        assert summary["after_nats_per_step"] == pytest.approx(best / steps)
+        # A density of raw x is that of the normalised x over the product of all std.
+        std = np.prod(loaded.normalization.std)
+        assert summary["raw_unit_offset"] == pytest.approx(-steps * np.log(std))
+
+
+def test_baselines_of_discrete_levels_are_probabilities():
+    model = VRNN(
+        {"name": "discretized_logistic_mixture", "event_size": 4, "num_components": 1},
+        latent_size=0,
+        recurrent_units=2,
+        hidden_units=2,
+    )
+    random = np.random.default_rng(0)
+    waves = [random.normal(0, 0.1, (500, 4)) for _ in range(4)]
+    batches = pipeline.Batches(waves, 2)
+    found = run._baselines(media.Audio(8_000, 4), model, batches, batches)["iid"]
+    edges = (np.arange(65_537) - 32_768) / 32_767.5  # of levels, as wide as they are apart
+    levels = np.diff(scipy.stats.norm(0, 0.1).cdf(edges))
+    entropy = -(levels * np.log(levels, where=levels > 0, out=np.zeros_like(levels))).sum()
+    assert found == pytest.approx(-2_000 * entropy, rel=0.01)
+
+
+def test_what_the_data_fix_cannot_be_asked_otherwise(text_folder):
+    base = run.load(text_folder).config
+    asked = {**base.model, "likelihood": {"name": "categorical", "num_classes": 7}}
+    with pytest.raises(ValueError, match="The data have num_classes=.*Received 7"):
+        run._new_model(dataclasses.replace(base, model=asked), media.Text("abc"))
+    audio = config.defaults("speech")
+    levels = {"name": "discretized_logistic_mixture", "num_components": 1}
+    wrong = dataclasses.replace(audio, normalization="scalar", model={"likelihood": levels})
+    splits = run.datasets.Splits([np.ones((2, 4))], [np.ones((2, 4))], [], media.Audio(8_000, 4))
+    with pytest.raises(ValueError, match="discrete levels needs normalization 'none'"):
+        run._fit_normalization(wrong, splits, run._new_model(wrong, splits.medium))
+
+
 def test_a_data_set_of_another_kind_is_refused(tmp_path):
+    wrong = config.defaults("pianoroll", "iam_ondb")  # found out before the data are looked for
     with pytest.raises(ValueError, match=r"holds strokes, which the likelihood 'bernoulli' does"):
-        run.train(config.defaults("pianoroll", "synthetic_handwriting"), tmp_path / "run")
+        run.train(wrong, tmp_path / "run")
     assert not (tmp_path / "run").exists()

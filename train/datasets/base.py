@@ -179,7 +179,14 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             options=chosen,
             strict=strict,
         )
-        builder = cls(data_dir=prepared_dir, config=configuration)
+        try:
+            builder = cls(data_dir=prepared_dir, config=configuration)
+        except Exception as error:  # tfds reads what it finds there
+            raise ValueError(
+                f"The prepared records of {cls.name} cannot be opened: {error}. Delete the folder "
+                f"{cls.name}/{configuration.name} in {prepared_dir or tfds.core.constants.DATA_DIR}"
+                "; it is made again from the files."
+            ) from None
         if not builder._is_current():
             if source is not None and not source.exists():
                 raise ValueError(f"{source} does not exist. {cls.help()}")
@@ -230,11 +237,24 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         return self.Options() if self._configuration is None else self._configuration.options
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
-        """The records of a split, always in the same order; none if there is no such split."""
+        """The records of a split, always in the same order; none if there is no such split.
+
+        Raises:
+            ValueError: if the records are damaged.
+        """
         if split not in self.info.splits:
-            return iter(())
+            return
+        import tensorflow as tf
+
         order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-        return iter(tfds.as_numpy(self.as_dataset(split=split, read_config=order)))
+        try:
+            yield from tfds.as_numpy(self.as_dataset(split=split, read_config=order))
+        except tf.errors.OpError as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(
+                f"The prepared records in {self.data_dir} are damaged: {reason}. Delete that "
+                "folder; it is made again from the files."
+            ) from None
 
     def all_sequences(self, split: str, limit: int | None = None) -> Iterator[np.ndarray]:
         """The sequences of a split, at most `limit`."""
@@ -277,7 +297,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
                 warnings.warn(f"{folder}: {told}", DataWarning, stacklevel=2)
             return folder
         if archives:
-            unpacked = _unpack_once(archives, Path(self._data_dir_root) / "extracted" / self.name)
+            unpacked = _unpack_once(archives, Path(self._data_dir_root) / ".extracted" / self.name)
             missing = _missing(unpacked, needed, suffixes)
             if not missing:
                 return unpacked
@@ -318,7 +338,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         return {name: self._generate_examples(name, items) for name, items in splits.items()}
 
     def _generate_examples(self, split: str, items: Sequence[Item]):
-        count = 0
+        keys: set[str] = set()
         for item in items:
             try:
                 found = list(self.read(item))
@@ -326,12 +346,15 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
                 self._skip(item.path, "", error)
                 continue
             for name, record in found:
+                key = f"{item.name}/{name}" if name else item.name
+                if key in keys:
+                    record = ValueError(f"the {split} split has another {key}")
                 if isinstance(record, ValueError):
                     self._skip(item.path, name, record)
                     continue
-                count += 1
-                yield f"{item.name}/{name}" if name else item.name, record
-        if not count:
+                keys.add(key)
+                yield key, record
+        if not keys:
             reasons = self.info.metadata["skipped"]["files"]
             first = next(iter(reasons.items()), None)
             raise ValueError(
@@ -441,8 +464,13 @@ def visible_files(folder: Path, recursive: bool = True) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder. Name one that exists.")
     found = []
-    for parent, folders, names in os.walk(folder):
+    entered: set[str] = set()  # a link may lead back to a folder above it
+    for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith(".")) * recursive
+        if os.path.realpath(parent) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(parent))
         found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
     return found
 
@@ -475,7 +503,7 @@ def _fingerprint(folder: Path, suffixes: Collection[str]) -> str | None:
         stat = folder.stat()
         return _digest(folder.name, stat.st_size, stat.st_mtime_ns)
     relevant = [p for p in visible_files(folder) if p.suffix.lower() in suffixes or is_archive(p)]
-    stats = [(p, p.stat()) for p in relevant]
+    stats = [(p, p.stat() if p.exists() else p.lstat()) for p in relevant]  # links may lead nowhere
     return _digest([(str(p.relative_to(folder)), s.st_size, s.st_mtime_ns) for p, s in stats])
 
 
@@ -491,7 +519,11 @@ def _unpack_once(archives: Sequence[Path], parent: Path) -> Path:
         for path in archives:
             _unpack(path, temporary)
         temporary.chmod(0o755)
-        os.replace(temporary, target)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if not target.is_dir():  # or another process was first
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
@@ -505,9 +537,7 @@ def _unpack(path: Path, target: Path) -> None:
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(target, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
-    except Exception as error:  # lzma and zlib have errors of their own
+    except Exception as error:  # tarfile, zipfile, zlib and lzma have errors of their own
         raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
 
 

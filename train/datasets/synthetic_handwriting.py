@@ -187,7 +187,7 @@ class SyntheticHandwriting:
         check_integer("min_words", self.min_words, 1)
         check_integer("max_words", self.max_words, self.min_words)
         check_number("points_per_letter", self.points_per_letter, minimum=MIN_POINTS_PER_LETTER)
-        if isinstance(self.fonts, str) or not self.fonts:
+        if not isinstance(self.fonts, tuple | list) or not self.fonts:
             raise ValueError(
                 f"`fonts` must be a non-empty tuple of font names. Received {self.fonts!r}. "
                 f'Pass for example fonts=("{FONTS[0]}",).'
@@ -543,7 +543,7 @@ def load(num_train: int, num_validation: int, seed: int, **options: Any) -> Spli
     known = [field.name for field in dataclasses.fields(SyntheticHandwriting)]
     for name in options:
         check_choice("option of synthetic_handwriting", name, known)
-    if "fonts" in options:
+    if isinstance(options.get("fonts"), list):
         options["fonts"] = tuple(options["fonts"])
     source = SyntheticHandwriting(seed=seed, **options)
     total = num_train + num_validation

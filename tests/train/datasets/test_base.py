@@ -1,8 +1,11 @@
 """What all tfds builders do: find, check, skip, keep, carve, unpack, download."""
 
+import concurrent.futures
+import dataclasses
 import functools
 import hashlib
 import http.server
+import importlib
 import io
 import tarfile
 import threading
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +93,18 @@ def test_the_order_of_records_is_always_the_same(folder, tmp_path):
     assert first == second
 
 
+def test_a_builder_is_one_of_tfds(folder, tmp_path):
+    """What tfds.load does with a builder that is known by its name."""
+    builder = Numbers(data_dir=tmp_path / "prepared")
+    download = tfds.download.DownloadConfig(manual_dir=folder)
+    builder.download_and_prepare(download_config=download)
+    records = tfds.as_numpy(builder.as_dataset(split="train"))
+    assert sorted(float(record["x"][0, 0]) for record in records) == [1, 1, 5, 5]
+    assert builder.options == base.NoOptions()
+    importlib.import_module("vrnn_tf.train.datasets.iam_ondb")
+    assert tfds.builder_cls("iam_ondb").KIND == "strokes"
+
+
 def test_load_gives_splits(folder, tmp_path):
     splits = Numbers.load(3, None, data_dir=folder, prepared_dir=tmp_path / "prepared", test=True)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (3, 4, 0)
@@ -108,6 +124,84 @@ def test_files_are_read_again_only_when_they_change(folder, prepare, monkeypatch
     monkeypatch.setattr(Numbers, "read", lambda self, item: read.append(item) or iter(()))
     prepare(folder)
     assert not read
+
+
+def test_every_change_of_the_files_is_noticed(folder, prepare):
+    def firsts():
+        return sorted(x[0, 0] for x in prepare(folder).all_sequences("train"))
+
+    assert firsts() == [1, 1, 5, 5]
+    path = folder / "train" / "a.num"
+    path.write_text(GOOD.replace("1 2 0", "9 2 0"))  # of the same size
+    assert firsts() == [1, 5, 5, 9]
+    path.rename(path.with_name("z.num"))
+    assert {r["text"] for r in prepare(folder).records("train")} == {b"b", b"z"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """One choice for preparation and one for loading."""
+
+    factor: float = 1.0
+    shift: float = base.loading(0.0)
+
+
+class Scaled(Numbers, skip_registration=True):
+    """The same, times a factor."""
+
+    Options = Scale
+
+    def read(self, item):
+        for name, record in super().read(item):
+            yield name, {**record, "x": record["x"] * self.options.factor}
+
+    def sequences(self, record):
+        return [record["x"] + self.options.shift]
+
+
+def test_options_and_places_have_records_of_their_own(folder, tmp_path, monkeypatch):
+    other = write(tmp_path / "other", a="8 8 0\n8 8 1")
+
+    def first(source, **options):
+        builder = Scaled.prepare(source, tmp_path / "prepared", **options)
+        return max(float(x[0, 0]) for x in builder.all_sequences("train"))
+
+    assert [first(folder), first(folder, factor=2.0), first(other), first(folder)] == [5, 10, 8, 5]
+    monkeypatch.setattr(Scaled, "read", None)  # what matters in loading prepares nothing anew
+    assert first(folder, shift=1.0) == 6
+
+
+def test_two_processes_may_unpack_at_once(folder, tmp_path):
+    as_archive(folder, tmp_path / "archives" / "n.zip")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(
+            pool.map(
+                lambda _: base._unpack_once([tmp_path / "archives" / "n.zip"], tmp_path / "x"),
+                range(8),
+            )
+        )
+    assert len(set(found)) == 1
+    assert [p.name for p in (tmp_path / "x").iterdir()] == [found[0].name]
+
+
+def test_damaged_records_are_named(folder, prepare):
+    builder = prepare(folder)
+    (record,) = Path(builder.data_dir).glob("*train.tfrecord*")
+    record.write_bytes(record.read_bytes()[:-5])
+    with pytest.raises(ValueError, match=r"records in .* are damaged: .*Delete that folder"):
+        list(prepare(folder).all_sequences("train"))
+    (Path(builder.data_dir) / "dataset_info.json").write_text("{")
+    with pytest.raises(ValueError, match=r"records of numbers cannot be opened: .*Delete the fol"):
+        prepare(folder)
+
+
+def test_linked_folders_are_followed_once_and_dead_links_skipped(folder, tmp_path, prepare):
+    (folder / "train" / "more").symlink_to(write(tmp_path / "far", c=GOOD) / "train")
+    (folder / "train" / "round").symlink_to(folder / "train")
+    (folder / "train" / "dead.num").symlink_to(tmp_path / "nowhere.num")
+    with pytest.warns(base.SkippedFileWarning, match="dead.num"):
+        builder = prepare(folder)
+    assert {record["text"] for record in builder.records("train")} == {b"a", b"b", b"c"}
 
 
 def test_records_outlive_their_files(folder, prepare):
@@ -130,6 +224,13 @@ def test_malformed_files_and_sequences_are_named_skipped_and_counted(folder, pre
     with pytest.raises(ValueError, match=r"bad.num is malformed: could not convert"):
         prepare(folder, strict=True)
     assert prepare(folder).facts()["skipped"] == skipped  # the failed attempt destroyed nothing
+
+
+def test_what_is_there_twice_is_read_once(folder, prepare):
+    write(folder / "train" / "copy", a=GOOD)  # train/copy/train/a.num, known as train/a
+    with pytest.warns(base.SkippedFileWarning, match="the train split has another train/a/0"):
+        builder = prepare(folder)
+    assert builder.facts()["records"]["train"] == 4
 
 
 def test_very_many_malformed_files_do_not_drown_the_user(tmp_path, prepare):
