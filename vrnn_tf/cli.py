@@ -315,7 +315,7 @@ def demo(
 ) -> None:
     """Trains on the built-in data, generates, exports, verifies, and leaves pictures.
 
-    Takes about seven minutes on two cores; replaces what an earlier demo left in the folder.
+    Takes about six minutes on two cores; replaces what an earlier demo left in the folder.
 
     Example: `vrnn demo --out demo`
     """
