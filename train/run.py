@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
+import inspect
 import math
 import platform
 import time
@@ -25,6 +26,7 @@ from vrnn_tf.likelihoods import DiscretizedLogisticMixture
 from vrnn_tf.media import Medium
 from vrnn_tf.models import VRNN
 from vrnn_tf.normalization import Normalization
+from vrnn_tf.validation import check_choice
 
 from . import callbacks, datasets, pipeline
 from .baselines import baselines
@@ -247,14 +249,14 @@ def _new_model(config: TrainConfig, medium: Medium) -> VRNN:
                 f"The data have {name}={value}. Received {asked[name]} in the likelihood. Leave it "
                 "out."
             )
+    known = [name for name in inspect.signature(VRNN).parameters if name != "kwargs"]
+    for name in config.model:
+        check_choice("model", name, [*known, "dtype"])
     arguments = {**presets.get(config.preset), "seed": config.seed, **config.model}
     arguments["likelihood"] = {**likelihood, **fixed}
     if config.chunk_steps is not None:
         arguments["stateful_batch_size"] = config.batch_size
-    try:
-        return VRNN(**arguments)
-    except TypeError as error:
-        raise ValueError(f"The model does not take these arguments: {error}.") from None
+    return VRNN(**arguments)
 
 
 def _fit_normalization(config: TrainConfig, splits: datasets.Splits, model: VRNN) -> Normalization:

@@ -252,8 +252,9 @@ def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> No
             typer.echo(f"Without --data-dir it fetches {file}: {url} (SHA-256 {digest})\n")
         for field in dataclasses.fields(cls.Options):
             typer.echo(f"--data {field.name}={field.default!r}")
-        if dataclasses.fields(cls.Options):
-            typer.echo("\n" + inspect.cleandoc(cls.Options.__doc__))
+        for options in reversed(cls.Options.__mro__):
+            if dataclasses.is_dataclass(options) and dataclasses.fields(options):
+                typer.echo("\n" + inspect.cleandoc(options.__doc__ or ""))
 
 
 @data_app.command()
@@ -413,20 +414,30 @@ def _read_sequence(path: Path, medium: Medium):
 
         try:
             return medium.encode(read_text(path))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(f"{path}: {reason}") from None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            x, count = np.asarray(arrays["x"], dtype=np.float32), np.size(arrays.get("length", 0))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            x, count = arrays["x"], np.size(arrays.get("length", 0))
+            if x.dtype.kind not in "biuf":
+                raise ValueError(f"numbers of the type {x.dtype}")
+            x = x.astype(np.float32)
+    except (
+        *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+        zipfile.BadZipFile,
+    ) as error:
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else "it is not"
         raise ValueError(
             f"{path} must be an .npz file with an array of numbers x [T, D]: {reason}."
         ) from None
     if count > 1:
         raise ValueError(f"{path} must hold one sequence to go on from. Received {count}.")
-    if isinstance(medium, media.Text):
-        medium.decode(x)  # raises ValueError for what is no character
+    if x.ndim == 2 and x.shape[1] == medium.event_size:  # or else the model says what is wrong
+        try:
+            medium.check(x)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     return x
 
 

@@ -126,6 +126,9 @@ class Medium:
     def _save(self, path: Path, sequences: list[np.ndarray]) -> None:
         raise NotImplementedError
 
+    def check(self, x: np.ndarray) -> None:
+        """Raises ValueError if raw x `[T, D]` holds what the medium cannot mean."""
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; the inverse of `from_dict`."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
@@ -163,6 +166,10 @@ class Strokes(Medium):
     @property
     def normalized_features(self) -> tuple[int, ...]:
         return (0, 1)
+
+    def check(self, x):
+        if not np.isin(x[:, 2], (0, 1, 2)).all():
+            raise ValueError("The third column, pen, must be 0 or 1 (2: the end of the line).")
 
     def _save(self, path, sequences):
         drawing.save(path, sequences)
@@ -266,6 +273,10 @@ class PianoRoll(Medium):
     def likelihood_arguments(self):
         return {"event_size": self.num_keys}
 
+    def check(self, x):
+        if not np.isin(x, (0, 1)).all():
+            raise ValueError("Keys must be 0 or 1.")
+
     def _save(self, path, sequences):
         """A .mid holds one track a sequence, one after the other, two seconds apart."""
         if path.suffix == ".mid":
@@ -335,6 +346,9 @@ class Text(Medium):
 
     def likelihood_arguments(self):
         return {"num_classes": len(self.charset)}
+
+    def check(self, x):
+        self.decode(x)
 
     def encode(self, text: str) -> np.ndarray:
         """Characters to float32 `[T, 1]`; raises ValueError naming one that is not in the set."""

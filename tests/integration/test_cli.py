@@ -111,11 +111,14 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
     ("arguments", "message"),
     [
         (["train", "demoo"], "`preset` must be one of .*Did you mean 'demo'"),
-        (["train", "pianoroll", "--dataset", "text_file"], "text_file needs --data-dir"),
+        (["train", "char", "--dataset", "text_file"], "text_file needs --data-dir"),
         (["train", "demo", "--data", "fonts"], "--data must be KEY=VALUE. Received 'fonts'"),
         (["train", "demo", "--data", "font=1", "--out", "{tmp}/r"], "Did you mean 'fonts'"),
         (["train", "demo", "--data-dir", "{tmp}", "--out", "{tmp}/r"], "reads no files"),
-        (["train", "demo", "--model", "latent=1", "--out", "{tmp}/r"], "latent"),
+        (
+            ["train", "demo", "--model", "latent=1", "--out", "{tmp}/r"],
+            "Did you mean 'latent_size'",
+        ),
         (["data", "info", "iam_on"], "Did you mean 'iam_ondb'"),
         (["data", "prepare", "iam_ondb"], "iam_ondb needs --data-dir"),
         (
@@ -133,6 +136,14 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["generate", "{run}", "--temperature", "-1", "--out", "{tmp}/a.svg"], "temperature"),
         (["generate", "{run}", "--temperature", "nan", "--out", "{tmp}/a.svg"], "temperature"),
         (["generate", "{run}", "--prime", "{tmp}/p", "--out", "{tmp}/a.svg"], "npz"),
+        (["generate", "{run}", "--prime", "{tmp}/pen.npz", "--out", "{tmp}/a.svg"], "pen, must be"),
+        (["generate", "{run}", "--prime", "{tmp}/empty.npz", "--out", "{tmp}/a.svg"], "npz"),
+        (["generate", "{run}", "--prime", "{tmp}/two.npz", "--out", "{tmp}/a.svg"], "one sequence"),
+        (
+            ["generate", "{run}", "--prime", "{tmp}/complex.npz", "--out", "{tmp}/a.svg"],
+            "numbers x",
+        ),
+        (["export", "{run}", "--out", "{tmp}/e", "--max-steps", "0"], "max_steps"),
         (["generate", "{run}", "--prime", "{tmp}/flat.npz", "--out", "{tmp}/a.svg"], "shape .4, 2"),
         (["generate", "{tmp}/bad.tflite", "--out", "{tmp}/a.svg"], "is not a TFLite file"),
         (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
@@ -143,6 +154,10 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
 def test_mistakes_get_one_line_and_exit_code_2(folder, tmp_path, arguments, message):
     (tmp_path / "bad.tflite").write_bytes(b"no")
     np.savez(tmp_path / "flat.npz", x=np.zeros((4, 2), "float32"))
+    np.savez(tmp_path / "pen.npz", x=np.full((4, 3), 7.0))
+    np.savez(tmp_path / "two.npz", x=np.zeros((4, 3)), length=[2, 2])
+    np.savez(tmp_path / "complex.npz", x=np.full((4, 3), 1j))
+    (tmp_path / "empty.npz").touch()
     filled = [a.format(tmp=tmp_path, run=folder) for a in arguments]
     result = vrnn(*filled)
     assert result.exit_code == 2, result.output

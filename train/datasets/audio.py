@@ -29,8 +29,9 @@ from .base import (
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".sph")
 FULL_SCALE = 32_768  # of 16-bit samples
 MIN_RATE = 1_000  # samples a second; less is a damaged header
+MAX_RATE = 768_000  # what converters of sound reach
 MAX_SECONDS = 6 * 3_600  # of one file, whose samples are in memory at once
-MAX_PEAK = 2.0  # times full scale: decoders overshoot a little, beyond it is another unit
+MAX_PEAK = 2.0  # times full scale: decoders of lossy formats overshoot; floating point must not
 _BLOCK = 65_536  # samples that are read at a time
 _HEADER = 44  # bytes; some programs count them as samples
 _OPEN_ENDED = 0x7FFF_0000  # bytes; programs that write into a pipe declare so many or more
@@ -61,7 +62,10 @@ class Options:
     trim_silence: float | None = None
 
     def __post_init__(self):
-        check_integer("sampling_rate", self.sampling_rate, MIN_RATE)
+        if check_integer("sampling_rate", self.sampling_rate, MIN_RATE) > MAX_RATE:
+            raise ValueError(
+                f"`sampling_rate` must be at most {MAX_RATE}. Received {self.sampling_rate}."
+            )
         check_integer("frame_size", self.frame_size, 1)
         check_number("min_seconds", self.min_seconds, 0.0)
         if self.max_seconds is not None:
@@ -191,13 +195,14 @@ def read_samples(path: Path, sampling_rate: int) -> np.ndarray:
         int16 `[n]`, n >= 1.
 
     Raises:
-        ValueError: if the file is truncated, compressed with shorten, longer than `MAX_SECONDS`,
-            empty or silent throughout, or a sample is not finite or beyond `MAX_PEAK`.
-        soundfile.LibsndfileError: if it is damaged or no sound file at all.
+        ValueError: if the file is no sound file, truncated, compressed with shorten, longer than
+            `MAX_SECONDS`, empty or silent throughout, or a sample is not finite or beyond full
+            scale (`MAX_PEAK` in lossy formats).
+        soundfile.LibsndfileError: if it is damaged further on.
     """
     with open(path, "rb") as raw:
         declared = _sphere_length(raw)
-        with soundfile.SoundFile(raw) as file:
+        with _open(raw) as file:
             _check_header(file)
             blocks = _resampled(_mono_blocks(file), file.samplerate, sampling_rate)
             samples = np.concatenate([np.zeros(0, np.int16), *map(_to_int16, blocks)])
@@ -205,6 +210,15 @@ def read_samples(path: Path, sampling_rate: int) -> np.ndarray:
     if not samples.any():
         raise ValueError("silent throughout" if len(samples) else "holds no samples")
     return samples
+
+
+def _open(raw: BinaryIO) -> soundfile.SoundFile:
+    if not os.fstat(raw.fileno()).st_size:
+        raise ValueError("the file is empty")
+    try:
+        return soundfile.SoundFile(raw)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"is no sound file that can be read: {error.error_string}") from None
 
 
 def _sphere_length(raw: BinaryIO) -> int | None:
@@ -238,7 +252,7 @@ def _mono_blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
             at = start + int(np.argmin(np.isfinite(block).all(axis=1)))
             raise ValueError(f"sample {at} is not finite")
         peak = np.abs(block).max()
-        if peak > MAX_PEAK:
+        if peak > (1.0 if file.subtype in ("FLOAT", "DOUBLE") else MAX_PEAK):
             at = start + int(np.argmax(np.abs(block).max(axis=1)))
             raise ValueError(f"sample {at} is {peak:g} where full scale is 1; scale the file")
         start += len(block)

@@ -196,8 +196,15 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             )
             if not sys.stderr.isatty():
                 tfds.disable_progress_bar()
-            with contextlib.redirect_stdout(io.StringIO()):  # tfds prints sizes it does not know
-                builder.download_and_prepare(download_config=download)
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):  # tfds prints unknown sizes
+                    builder.download_and_prepare(download_config=download)
+            except (OSError, RuntimeError) as error:  # tfds says RuntimeError for a full disk
+                reason = " ".join(str(error).split())
+                raise ValueError(
+                    f"The records of {cls.name} cannot be kept in {builder._data_dir_root}: "
+                    f"{reason}. Make room, or choose another folder with --prepared-dir."
+                ) from None
         return builder
 
     @classmethod
@@ -258,13 +265,18 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
 
     def all_sequences(self, split: str, limit: int | None = None) -> Iterator[np.ndarray]:
         """The sequences of a split, at most `limit`."""
-        count = 0
+        count = empty = 0
         for record in self.records(split):
-            for x in self.sequences(record):
+            found = self.sequences(record)
+            empty += not found
+            for x in found:
                 if limit is not None and count >= limit:
                     return
                 yield x
                 count += 1
+        if empty:
+            told = f"{empty} records of the {split} split of {self.name} are too short for a step"
+            warnings.warn(told, DataWarning, stacklevel=2)
 
     def facts(self) -> dict[str, Any]:
         """JSON-able: how many records each split has, what was skipped, and what `note` kept."""
@@ -346,25 +358,26 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
                 self._skip(item.path, "", error)
                 continue
             for name, record in found:
-                key = f"{item.name}/{name}" if name else item.name
+                key = _plain(f"{item.name}/{name}" if name else item.name)
                 if key in keys:
                     record = ValueError(f"the {split} split has another {key}")
                 if isinstance(record, ValueError):
                     self._skip(item.path, name, record)
                     continue
                 keys.add(key)
-                yield key, record
+                yield key, {k: _plain(v) if isinstance(v, str) else v for k, v in record.items()}
         if not keys:
             reasons = self.info.metadata["skipped"]["files"]
             first = next(iter(reasons.items()), None)
             raise ValueError(
-                f"None of the {len(items)} files of the {split} split of {self.name} could be read."
+                f"None of the {len(items)} files of the {split} split of {self.name} could be "
+                "read: mend them, or remove them so that others take their place."
                 + (f" The first: {first[0]}: {first[1]}" if first else "")
             )
 
     def _skip(self, path: Path, name: str, error: Exception) -> None:
         reason = " ".join(str(error).split()) or type(error).__name__
-        where = f"{path} ({name})" if name else str(path)
+        where = _plain(f"{path} ({name})" if name else str(path))
         if self._configuration is not None and self._configuration.strict:
             raise ValueError(f"{where} is malformed: {reason}")
         skipped = self.info.metadata["skipped"]
@@ -471,7 +484,9 @@ def visible_files(folder: Path, recursive: bool = True) -> list[Path]:
             folders.clear()
             continue
         entered.add(os.path.realpath(parent))
-        found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        paths = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        # A link that leads nowhere is kept, to be named when it is read; a pipe would never end.
+        found += [path for path in paths if path.is_file() or not path.exists()]
     return found
 
 
@@ -488,6 +503,11 @@ def _missing(folder: Path, needed: Sequence[str], suffixes: Collection[str]) -> 
     if suffixes and not files_with(folder, suffixes):
         return f"a file that ends in {', '.join(suffixes)}"
     return ""
+
+
+def _plain(name: str) -> str:
+    """The name of a file as text: bytes that are not UTF-8 are written out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_archive(path: Path) -> bool:
@@ -568,10 +588,10 @@ def carve(sizes: Mapping[Key, int], fraction: float) -> set[Key]:
     """
     if len(sizes) < 2:
         raise ValueError(
-            f"A validation split needs at least two groups (files, writers or speakers). Received "
-            f"{len(sizes)}."
+            "A validation split needs at least two groups (files, writers or speakers). Received "
+            f"{len(sizes)}. Add another."
         )
-    ordered = sorted(sizes, key=lambda group: hashlib.sha256(str(group).encode()).digest())
+    ordered = sorted(sizes, key=lambda group: hashlib.sha256(_plain(str(group)).encode()).digest())
     wanted = fraction * sum(sizes.values())
     chosen: set[Key] = set()
     held = 0

@@ -60,7 +60,7 @@ them:
         if len(paths) == 1:
             return {split: [Item(paths[0], split, split)] for split in ("train", "validation")}
         items = [Item(path, path.relative_to(folder).as_posix()) for path in paths]
-        sizes = {item.name: item.path.stat().st_size for item in items}
+        sizes = {i.name: i.path.stat().st_size if i.path.exists() else 0 for i in items}
         chosen = carve(sizes, self.options.validation_fraction)
         return {
             "train": [item for item in items if item.name not in chosen],

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import importlib
 import io
+import os
 import tarfile
 import threading
 import zipfile
@@ -202,6 +203,30 @@ def test_linked_folders_are_followed_once_and_dead_links_skipped(folder, tmp_pat
     with pytest.warns(base.SkippedFileWarning, match="dead.num"):
         builder = prepare(folder)
     assert {record["text"] for record in builder.records("train")} == {b"a", b"b", b"c"}
+
+
+def test_pipes_are_not_read_and_names_need_not_be_utf8(folder, prepare):
+    os.mkfifo(folder / "train" / "pipe.num")
+    name = os.fsencode(folder / "train") + b"/caf\xe9.num"
+    Path(os.fsdecode(name)).write_text(GOOD)
+    assert prepare(folder).facts()["records"]["train"] == 6
+    Path(os.fsdecode(name)).write_text("x")
+    with pytest.warns(base.SkippedFileWarning, match=r"caf.*e9.num"):
+        prepare(folder)
+    assert base.carve({os.fsdecode(b"\xe9"): 1, "b": 1}, 0.5)
+
+
+def test_a_record_without_a_sequence_is_mentioned(folder, prepare, monkeypatch):
+    builder = prepare(folder)
+    monkeypatch.setattr(Numbers, "sequences", lambda self, record: [])
+    with pytest.warns(base.DataWarning, match="4 records of the train split of numbers are too"):
+        assert list(builder.all_sequences("train")) == []
+
+
+def test_records_that_cannot_be_kept_say_where(folder, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ValueError, match=r"cannot be (kept|opened).*file"):
+        Numbers.prepare(folder, tmp_path / "file")
 
 
 def test_records_outlive_their_files(folder, prepare):
