@@ -69,7 +69,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
     prepared_dir: PreparedDir = None,
     strict: Strict = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run in --out.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for it.")] = False,
 ) -> None:

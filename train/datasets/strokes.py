@@ -123,9 +123,14 @@ class OwnStrokes(PenBuilder):
     LICENSE = "That of your files."
     LAYOUT = """Put files of handwriting into a folder, in any mix and depth, or name a single file:
 
-    DIR/anything.inkml     one sequence a file
-    DIR/anything.npz       train, valid, test of (dx, dy, pen); or x, y, pen and length
-    DIR/anything.csv       columns x, y, pen; if known t, sequence, text, writer, split
+    DIR/anything.inkml     one sequence a file (also .xml)
+    DIR/anything.npz       train, valid, test: sequences of offsets (dx, dy, pen), as sketch-rnn's;
+                           or x, y, pen: points, with length, the number of points of each sequence;
+                           or x [N, 3] or dxy and pen_up: offsets, with length
+    DIR/anything.csv       a header x,y,pen and, if known, t,sequence,text,writer,split; points
+                           (also .tsv, .txt; comma, semicolon or tab; decimals with a point)
+
+pen is 1 on the last point of a stroke; t is in seconds.
 
 """
     SUFFIXES = (".inkml", ".xml", ".npz", ".csv", ".tsv", ".txt")
