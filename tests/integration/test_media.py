@@ -10,6 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from vrnn_tf import cli
+from vrnn_tf.train import run as runs
 
 
 def vrnn(*arguments):
@@ -118,14 +119,17 @@ def test_a_text_can_be_gone_on_from(run):
     kind, folder, _ = run
     if kind != "text":
         pytest.skip("of text only")
-    made = []
-    for beginning in ("to be or no", "that is the"):
+    loaded = runs.load(folder / "run")
+    for beginning in ("to be or not", "that is"):
         (folder / "begin.txt").write_text(beginning)
         out = folder / "more.txt"
-        prime = ["--prime", folder / "begin.txt", "--steps", 40, "--num", 1]
+        prime = ["--prime", folder / "begin.txt", "--steps", 40, "--num", 1, "--seed", 3]
         vrnn("generate", folder / "run", *prime, "--out", out)
-        made.append(out.read_text())
-    assert made[0] != made[1]
+        x = np.array([[loaded.medium.charset.index(c)] for c in beginning], "float32")
+        (expected,) = loaded.model.generate(1, 40, seed=3, prime=x)
+        (unprimed,) = loaded.model.generate(1, 40, seed=3)
+        assert out.read_text() == loaded.medium.decode(expected) + "\n"
+        assert (expected != unprimed).any()
     (folder / "begin.txt").write_text("NOT")
     arguments = ["generate", folder / "run", "--prime", folder / "begin.txt", "--out", out]
     result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
