@@ -40,6 +40,8 @@ def inference_model(model: VRNN) -> VRNN:
         keras.config.set_dtype_policy(policy)
     for source, target in zip(model.layers, copy.layers, strict=True):
         target.set_weights(source.get_weights())
+    # Weights that are cut in two would lie in the file beside the whole ones.
+    copy.recurrence.plain = True
     return copy
 
 

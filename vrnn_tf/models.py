@@ -22,6 +22,7 @@ from vrnn_tf.networks import (
     hidden_layers,
     packed_output,
 )
+from vrnn_tf.recurrence import Recurrence
 from vrnn_tf.validation import (
     check_choice,
     check_integer,
@@ -214,7 +215,7 @@ class VRNN(keras.Model):
                 "residual_posterior": self.posterior == "residual",
             }
         self.cell = VRNNCell(core, **latent, dtype=policy)
-        self.recurrence = keras.layers.RNN(
+        self.recurrence = Recurrence(
             self.cell, return_sequences=True, return_state=True, dtype=policy
         )
         output = packed_output(
@@ -268,7 +269,7 @@ class VRNN(keras.Model):
         seeds = rng.sequence_seeds(self.seed, call, ops.shape(x)[0])
         carried = self.carried["training" if training else "evaluation"]
         start, *initial = _zero_rows(carried, reset)
-        outputs, states = self.observe(x, mask, seeds, initial or None, start)
+        outputs, states = self.observe(x, mask, seeds, initial or None, start, training)
         if reset is not None:
             now = [start + ops.shape(x)[1], *states]
             for variable, value in zip(carried, now, strict=True):
@@ -278,7 +279,7 @@ class VRNN(keras.Model):
             self.training_calls.assign_add(1)
         return outputs
 
-    def observe(self, x, mask, seeds, initial_states=None, start=None):
+    def observe(self, x, mask, seeds, initial_states=None, start=None, training=False):
         """Runs the posterior over observations: the path of training, priming and scoring.
 
         Args:
@@ -287,6 +288,7 @@ class VRNN(keras.Model):
             seeds: int32 `[B]`, fix the noise of z.
             initial_states: `[h, *core states]`, each `[B, size]`; zeros if None.
             start: int32 `[B]`, how many steps the sequences have already; 0 if None.
+            training: whether gradients will be taken, see `Recurrence`.
 
         Returns:
             The dictionary described in the class and the states after the last observation.
@@ -298,7 +300,9 @@ class VRNN(keras.Model):
             inputs = ops.concatenate([inputs, eps], axis=-1)
         if initial_states is None:
             initial_states = self.cell.get_initial_state(ops.shape(x)[0])
-        packed, *states = self.recurrence(inputs, initial_state=initial_states, mask=mask)
+        packed, *states = self.recurrence(
+            inputs, initial_state=initial_states, mask=mask, training=training
+        )
         outputs = self.cell.output_packing.unpack(packed)
         phi_z = self.cell.phi_z(outputs["z"]) if self.latent_size else None
         raw = ops.cast(self.decode(phi_z, outputs["h_tm1"]), "float32")

@@ -198,7 +198,11 @@ class GaussianNetwork(keras.layers.Layer):
             self.body.build(input_shape)
 
     def call(self, features):
-        named = self.packing.unpack(self.body(features))
+        return self.constrain(self.body(features))
+
+    def constrain(self, raw: keras.KerasTensor) -> DiagonalGaussian:
+        """The parameters in the body's output `[..., 2 * latent_size]`: scales are positive."""
+        named = self.packing.unpack(raw)
         return DiagonalGaussian(named["loc"], ops.softplus(named["raw_scale"]) + self.min_scale)
 
     def get_config(self) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
 import keras
 from keras import ops
@@ -71,14 +72,25 @@ class Packing:
                 f"Expected a last axis of {self.size} ({self.sizes}). "
                 f"Received shape {tuple(packed.shape)}."
             )
-        values, start = {}, 0
-        for name, size in self.sizes.items():
-            values[name] = packed[..., start : start + size]
-            start += size
-        return values
+        return dict(zip(self.sizes, _split(packed, list(self.sizes.values())), strict=True))
 
     def __repr__(self) -> str:
         return f"Packing({self.sizes})"
+
+
+def _split(packed, sizes: Sequence[int]) -> Sequence:
+    """Parts of the last axis.
+
+    The gradient of a split is one concatenation, while that of a slice is a whole vector, mostly of
+    zeros. `keras.ops.split` would compute the sizes, which are known, inside the graph.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if tf.is_tensor(packed):
+            return tf.split(packed, sizes, axis=-1)
+    ends = list(itertools.accumulate(sizes))
+    return [packed[..., end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
 @keras.saving.register_keras_serializable(package="vrnn_tf")

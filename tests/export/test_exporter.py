@@ -11,6 +11,7 @@ import pytest
 
 import tiny_models
 from vrnn_tf.export import LiteModel, export, exporter, flatbuffer, metadata, verify
+from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.tflite import write_tflite
 
 MAX_STEPS = 12
@@ -294,6 +295,7 @@ def test_verify_fails_for_changed_files_and_another_models_file(copy):
     other = make_model(seed=1)
     for weight in other.trainable_weights:
         weight.assign(1.5 * weight)
+    other = inference_model(other)
     write_tflite(other, exporter.signatures(other, MAX_STEPS), copy / "model.tflite")
     metadata.write(metadata.add_files(metadata.read(copy / "metadata.json"), copy), copy)
     with open(copy / "saved_model" / "1" / "fingerprint.pb", "ab") as file:

@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 import tiny_models
 from vrnn_tf import likelihoods
 from vrnn_tf.export import flatbuffer
+from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.saved_model import write_saved_model
 from vrnn_tf.export.signatures import signatures
 from vrnn_tf.export.tflite import write_tflite
@@ -95,6 +96,7 @@ def build(name, directory):
     if callable(case.get("recurrent_cell")):
         case["recurrent_cell"] = case["recurrent_cell"]()
     model = tiny_models.make(**case)
+    model = inference_model(model)
     described = signatures(model, MAX_STEPS)
     folder = write_saved_model(model, described, directory / name / "1")
     path = write_tflite(model, described, directory / name / "model.tflite")

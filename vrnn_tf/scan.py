@@ -1,0 +1,253 @@
+"""A loop over time whose weights get their gradients after it, each from one matrix product.
+
+TensorFlow differentiates a while loop step by step: it keeps every intermediate value, and at every
+step it reads the gradient of each weight, adds to it and writes it back. `scan` keeps only what a
+matrix product gave, computes the rest again on the way back, and multiplies the stacked operands of
+a weight with the stacked gradients of its products once, for all steps together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Affine(NamedTuple):
+    """`offset + a W`, an affine map that a step uses.
+
+    Attributes:
+        weight: W, `[K, N]`; None for a map that takes no operand.
+        offset: `[N]`, the same in every step, or `[T, B, N]`, one for each.
+    """
+
+    weight: tf.Tensor | None
+    offset: tf.Tensor
+
+
+Apply = Callable[..., tf.Tensor]
+Step = Callable[[Apply, list[tf.Tensor], list[tf.Tensor]], list[tf.Tensor]]
+
+
+def scan(
+    step: Step,
+    maps: Mapping[str, Affine],
+    inputs: Sequence[tf.Tensor],
+    states: Sequence[tf.Tensor],
+    mask: tf.Tensor | None = None,
+    outputs: Sequence[str] = (),
+    states_before: Sequence[int] = (),
+    defer: bool = True,
+) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+    """Runs `step` over T steps.
+
+    A step reaches its weights only through the function that it is given, which it calls once for
+    every name:
+
+        apply(name, a_1, a_2, ...) = maps[name].offset + concat(a_1, a_2, ...) maps[name].weight
+
+    Whatever stands between the maps is differentiated as it is written.
+
+    Args:
+        step: `(apply, inputs of the step, states) -> states`, without side effects.
+        maps: the affine maps by name. The offset of at least one has a time axis.
+        inputs: each `[T, B, F]`.
+        states: each `[B, S]`, before the first step.
+        mask: bool `[T, B]`; the states stay as they are where it is False. None: True everywhere.
+        outputs: names of the maps whose values are wanted.
+        states_before: numbers of the states whose values before each step are wanted.
+        defer: whether gradients are made as described above, and can be taken once. Otherwise
+            nothing is kept but what is wanted, and TensorFlow differentiates the loop.
+
+    Returns:
+        The values of the maps named in `outputs`, each `[T, B, N]`; the states numbered in
+        `states_before`, each `[T, B, S]`; all states after the last step, each `[B, S]`.
+    """
+    tensors = [
+        [part for affine in maps.values() for part in affine if part is not None],
+        list(inputs),
+        list(states),
+    ]
+    wanted = [list(outputs), list(states_before), list(states)]
+    if not defer:
+        loop = _Loop(step, maps, mask, *tensors)
+        values, before, final = loop.forwards(outputs, states_before)
+        return [v.stack() for v in values.values()], [b.stack() for b in before.values()], final
+
+    @tf.custom_gradient
+    def run(*flat):
+        loop = _Loop(step, maps, mask, *tf.nest.pack_sequence_as(tensors, flat))
+        values, before, final = loop.forwards(maps, range(len(states)))
+        stacks = [values[name].stack() for name in outputs]
+        stacks += [before[number].stack() for number in states_before]
+
+        def gradient(*upstream):
+            d_outputs, d_before, d_final = tf.nest.pack_sequence_as(wanted, upstream)
+            d_outputs = dict(zip(outputs, d_outputs, strict=True))
+            d_before = dict(zip(states_before, d_before, strict=True))
+            return tf.nest.flatten(loop.backwards(values, before, d_outputs, d_before, d_final))
+
+        return (*stacks, *final), gradient
+
+    return tuple(tf.nest.pack_sequence_as(wanted, run(*tf.nest.flatten(tensors))))
+
+
+class _Loop:
+    """The loop forwards, and backwards over what it kept."""
+
+    def __init__(self, step, maps, mask, parameters, inputs, states):
+        parameters = iter(parameters)
+        self.maps = {
+            name: Affine(*(None if part is None else next(parameters) for part in affine))
+            for name, affine in maps.items()
+        }
+        self.with_weight = [name for name, m in self.maps.items() if m.weight is not None]
+        self.step, self.mask, self.inputs, self.states = step, mask, inputs, states
+        timed = next(m.offset for m in self.maps.values() if _has_time(m.offset))
+        self.num_steps = timed.shape[0] or tf.shape(timed)[0]
+        # Most steps of most batches are whole: only the others pay for the mask.
+        self.is_whole = None if mask is None else tf.reduce_all(mask, axis=1)
+
+    def forwards(self, names: Iterable[str], numbers: Iterable[int]):
+        """Arrays of the named maps' values and of the numbered states before; the last states."""
+
+        def body(t, kept, before, states):
+            values: dict[str, tf.Tensor] = {}
+
+            def apply(name, *operands):
+                weight, offset = self.maps[name]
+                value = tf.gather(offset, t) if _has_time(offset) else offset
+                if weight is not None:
+                    value = tf.matmul(_side_by_side(operands), weight) + value
+                values[name] = value
+                return value
+
+            after = self.step(apply, [tf.gather(x, t) for x in self.inputs], states)
+            kept = {name: array.write(t, values[name]) for name, array in kept.items()}
+            before = {i: array.write(t, states[i]) for i, array in before.items()}
+            return t + 1, kept, before, self._select(t, after, states)
+
+        kept = {name: self._array() for name in names}
+        before = {i: self._array() for i in numbers}
+        return self._while(body, kept, before, list(self.states))
+
+    def backwards(self, kept, before, d_outputs, d_before, d_final):
+        """The gradients of the maps' weights and offsets, of the inputs and of the states."""
+        transposed = {name: tf.transpose(self.maps[name].weight) for name in self.with_weight}
+
+        def body(i, d_values, operands, d_inputs, d_after):
+            t = self.num_steps - 1 - i
+            inputs = [tf.gather(x, t) for x in self.inputs]
+            states = [before[i].read(t) for i in range(len(self.states))]
+            values: dict[str, tf.Tensor] = {}
+            d_value: dict[str, tf.Tensor] = {}
+            operand: dict[str, tf.Tensor] = {}
+
+            def apply(name, *parts):
+                value = kept[name].read(t)
+                if name in transposed:
+
+                    @tf.custom_gradient
+                    def product(*parts):
+                        operand[name] = _side_by_side(parts)
+
+                        def gradient(d):
+                            d_value[name] = d
+                            sizes = [part.shape[-1] for part in parts]
+                            return tf.split(tf.matmul(d, transposed[name]), sizes, axis=-1)
+
+                        return value, gradient
+
+                    value = product(*parts)
+                else:
+                    tape.watch(value)
+                values[name] = value
+                return value
+
+            with tf.GradientTape() as tape:
+                tape.watch([inputs, states])
+                after = self.step(apply, inputs, states)
+            leaves = {name: value for name, value in values.items() if name not in transposed}
+            d_x, d_states, d_leaves = tape.gradient(
+                [after, [values[name] for name in d_outputs]],
+                [inputs, states, leaves],
+                [self._select(t, d_after), [tf.gather(d, t) for d in d_outputs.values()]],
+                unconnected_gradients="zero",
+            )
+            d_value |= d_leaves
+            d_states = self._add_held(t, d_states, d_after)
+            for number, d in d_before.items():
+                d_states[number] += tf.gather(d, t)
+            return (
+                i + 1,
+                {name: array.write(t, d_value[name]) for name, array in d_values.items()},
+                {name: array.write(t, operand[name]) for name, array in operands.items()},
+                [array.write(t, d) for array, d in zip(d_inputs, d_x, strict=True)],
+                d_states,
+            )
+
+        d_values, operands, d_inputs, d_states = self._while(
+            body,
+            {name: self._array() for name in self.maps},
+            {name: self._array() for name in self.with_weight},
+            [self._array() for _ in self.inputs],
+            list(d_final),
+        )
+        d_parameters = []
+        for name, affine in self.maps.items():
+            d = d_values[name].stack()
+            if name in operands:
+                rows = _rows(operands[name].stack())
+                d_parameters.append(tf.matmul(rows, _rows(d), transpose_a=True))
+            d_parameters.append(d if _has_time(affine.offset) else tf.reduce_sum(d, [0, 1]))
+        return d_parameters, [array.stack() for array in d_inputs], d_states
+
+    def _while(self, body, *variables):
+        """What `variables` are after `num_steps` runs of `body(number, *variables)`."""
+        steps = self.num_steps
+        loop = tf.while_loop(
+            lambda t, *_: t < steps, body, (0, *variables), maximum_iterations=steps
+        )
+        return loop[1:]
+
+    def _array(self) -> tf.TensorArray:
+        return tf.TensorArray(self.states[0].dtype, self.num_steps, clear_after_read=False)
+
+    def _select(self, t, new, old=None):
+        """`new` in the rows that are seen at step t, in the others `old`, or zero."""
+        if self.mask is None:
+            return list(new)
+        old = [tf.zeros_like(value) for value in new] if old is None else old
+        return tf.cond(
+            tf.gather(self.is_whole, t),
+            lambda: list(new),
+            lambda: [tf.where(self._seen(t), *pair) for pair in zip(new, old, strict=True)],
+        )
+
+    def _add_held(self, t, d_states, d_after):
+        """Adds the gradient of the states that step t held, in the rows that it does not see."""
+        if self.mask is None:
+            return d_states
+        pairs = list(zip(d_states, d_after, strict=True))
+        return tf.cond(
+            tf.gather(self.is_whole, t),
+            lambda: list(d_states),
+            lambda: [d + tf.where(self._seen(t), tf.zeros_like(h), h) for d, h in pairs],
+        )
+
+    def _seen(self, t) -> tf.Tensor:
+        return tf.expand_dims(tf.gather(self.mask, t), -1)
+
+
+def _has_time(offset: tf.Tensor) -> bool:
+    return offset.shape.rank == 3
+
+
+def _side_by_side(operands: Sequence[tf.Tensor]) -> tf.Tensor:
+    return operands[0] if len(operands) == 1 else tf.concat(operands, axis=-1)
+
+
+def _rows(x: tf.Tensor) -> tf.Tensor:
+    """`[T, B, N]` as `[T B, N]`."""
+    return tf.reshape(x, (-1, x.shape[-1]))
