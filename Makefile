@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-slow check install
+.PHONY: demo test test-slow check benchmark install
 
 install: $(INSTALLED)
 
@@ -27,3 +27,6 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+benchmark: $(INSTALLED)
+	$(BIN)/python -m benchmarks

@@ -1,0 +1,1 @@
+"""Times this package beside other ways to do the same: `python -m benchmarks`, see README.md."""

@@ -1,0 +1,140 @@
+"""Generation with PyTorch: Eqs. (5-7) of arXiv:1506.02216 read forwards, one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.pytorch_vrnn import MAX_CORRELATION, MIN_SCALE, VRNN, gaussian
+from benchmarks.worker import Contestant
+
+# Of what torch.compile offers on a CPU the fastest here: weights are constants, which are packed
+# for their products once, and C++ rather than Python calls the kernels.
+COMPILATION = {"freezing": True, "cpp_wrapper": True}
+
+
+class Sampler(VRNN):
+    """Draws pen strokes.
+
+    Args:
+        model: arguments of `vrnn_tf.VRNN`; an LSTM and a mixture of bivariate Gaussians.
+        choose: `[B, K]` logits to the number of a component, int64 `[B, 1]`.
+
+    Call arguments:
+        batch: B.
+        steps: T.
+
+    Output shape:
+        float32 `[B, T, 3]` (dx, dy, pen).
+    """
+
+    def __init__(self, model: dict[str, Any], choose: Callable[[torch.Tensor], torch.Tensor]):
+        super().__init__(model)
+        self.choose = choose
+
+    def forward(self, batch: int, steps: int) -> np.ndarray:
+        # Two tensors: for one tensor twice torch.compile would make a graph of its own.
+        h, c = (torch.zeros(batch, self.units) for _ in range(2))
+        xs = []
+        for _ in range(steps):
+            x, h, c = self.draw(h, c)
+            xs.append(x)
+        return torch.stack(xs, dim=1).numpy()
+
+    def draw(self, h: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """x `[B, 3]` and the next states, each `[B, H]`."""
+        loc, scale = gaussian(self.prior(h))
+        phi_z = self.phi_z(loc + scale * torch.randn_like(loc))
+        x = self.sample(self.decode(phi_z, h))
+        return x, *self.core(torch.cat([self.phi_x(x), phi_z], dim=-1), (h, c))
+
+    def decode(self, phi_z: torch.Tensor, h_tm1: torch.Tensor) -> torch.Tensor:
+        """Eq. (6): raw parameters of the likelihood, `[B, 6 K + 1]`."""
+        return self.decoder(torch.cat([phi_z, h_tm1], dim=-1))
+
+    def sample(self, raw: torch.Tensor) -> torch.Tensor:
+        """x `[B, 3]` from the decoder's output `[B, 6 K + 1]`, Eqs. (15-25), arXiv:1308.0850."""
+        components = self.likelihood["num_components"]
+        sizes = [components, 2 * components, 2 * components, components, 1]
+        logits, loc, raw_scale, raw_correlation, pen = raw.split(sizes, dim=-1)
+        choice = self.choose(logits)
+        pair = choice.unsqueeze(-1).expand(-1, -1, 2)
+        loc, raw_scale = (
+            part.unflatten(-1, (components, 2)).gather(1, pair).squeeze(1)
+            for part in (loc, raw_scale)
+        )
+        scale = F.softplus(raw_scale) + MIN_SCALE
+        rho = MAX_CORRELATION * torch.tanh(raw_correlation.gather(1, choice))
+        first, second = torch.randn_like(loc).split(1, dim=-1)
+        second = rho * first + torch.sqrt(1.0 - rho.square()) * second
+        offset = loc + scale * torch.cat([first, second], dim=-1)
+        return torch.cat([offset, torch.bernoulli(torch.sigmoid(pen))], dim=-1)
+
+
+def multinomial(logits: torch.Tensor) -> torch.Tensor:
+    """As users write it. `torch.distributions` would double the time of a step at batch 1."""
+    return torch.multinomial(torch.softmax(logits, dim=-1), 1)
+
+
+def gumbel_max(logits: torch.Tensor) -> torch.Tensor:
+    """The same distribution from operations that torch.compile fuses."""
+    gumbel = -torch.log(torch.empty_like(logits).exponential_())
+    return (logits + gumbel).argmax(dim=-1, keepdim=True)
+
+
+def users(case: dict[str, Any]) -> Contestant:
+    """Eager, as users write it."""
+    return _contestant(Sampler(case["model"], multinomial), case)
+
+
+def compiled(case: dict[str, Any]) -> Contestant:
+    """A step is compiled as a whole."""
+    sampler = Sampler(case["model"], gumbel_max)
+    # `fullgraph` turns what dynamo cannot trace into an error: nothing stays uncompiled unseen.
+    sampler.draw = torch.compile(sampler.draw, fullgraph=True, dynamic=False)
+    contestant = _contestant(sampler, case)
+    # As `options` of torch.compile, freezing would come too late: weights would be arguments.
+    with torch._inductor.config.patch(COMPILATION):
+        contestant.step()
+    return contestant
+
+
+def copy_weights(source, target: VRNN) -> None:
+    """Gives a PyTorch model the weights of a `vrnn_tf.VRNN` of the same sizes, with an LSTM."""
+    networks = {
+        "phi_x": source.phi_x,
+        "phi_z": source.cell.phi_z,
+        "prior": source.cell.prior_network.body,
+        "posterior": source.cell.posterior_network.body,
+        "decoder": source.decoder,
+    }
+    with torch.no_grad():
+        for name, network in networks.items():
+            linears = [part for part in getattr(target, name) if isinstance(part, nn.Linear)]
+            for dense, linear in zip(network.layers, linears, strict=True):
+                linear.weight.copy_(_tensor(dense.kernel).T)
+                linear.bias.copy_(_tensor(dense.bias))
+        cell = source.cell.core
+        target.core.weight_ih.copy_(_tensor(cell.kernel).T)
+        target.core.weight_hh.copy_(_tensor(cell.recurrent_kernel).T)
+        target.core.bias_ih.copy_(_tensor(cell.bias))
+
+
+def _tensor(weight) -> torch.Tensor:
+    return torch.from_numpy(np.array(weight))
+
+
+def _contestant(sampler: Sampler, case: dict[str, Any]) -> Contestant:
+    sampler.eval()
+
+    def step() -> np.ndarray:
+        with torch.inference_mode():
+            return sampler(case["batch"], case["steps"])
+
+    parameters = sum(part.numel() for part in sampler.parameters() if part.requires_grad)
+    return Contestant(step, parameters)
