@@ -102,7 +102,6 @@ class _Loop:
             name: Affine(*(None if part is None else next(parameters) for part in affine))
             for name, affine in maps.items()
         }
-        self.with_weight = [name for name, m in self.maps.items() if m.weight is not None]
         self.step, self.mask, self.inputs, self.states = step, mask, inputs, states
         timed = next(m.offset for m in self.maps.values() if _has_time(m.offset))
         self.num_steps = timed.shape[0] or tf.shape(timed)[0]
@@ -134,32 +133,31 @@ class _Loop:
 
     def backwards(self, kept, before, d_outputs, d_before, d_final):
         """The gradients of the maps' weights and offsets, of the inputs and of the states."""
-        transposed = {name: tf.transpose(self.maps[name].weight) for name in self.with_weight}
+        transposed = {
+            name: tf.transpose(m.weight) for name, m in self.maps.items() if m.weight is not None
+        }
 
-        def body(i, d_values, operands, d_inputs, d_after):
+        def body(i, d_values, d_inputs, d_after):
             t = self.num_steps - 1 - i
             inputs = [tf.gather(x, t) for x in self.inputs]
             states = [before[i].read(t) for i in range(len(self.states))]
             values: dict[str, tf.Tensor] = {}
             d_value: dict[str, tf.Tensor] = {}
-            operand: dict[str, tf.Tensor] = {}
 
-            def apply(name, *parts):
+            def apply(name, *operands):
                 value = kept[name].read(t)
                 if name in transposed:
 
                     @tf.custom_gradient
-                    def product(*parts):
-                        operand[name] = _side_by_side(parts)
-
+                    def product(*operands):
                         def gradient(d):
                             d_value[name] = d
-                            sizes = [part.shape[-1] for part in parts]
+                            sizes = [operand.shape[-1] for operand in operands]
                             return tf.split(tf.matmul(d, transposed[name]), sizes, axis=-1)
 
                         return value, gradient
 
-                    value = product(*parts)
+                    value = product(*operands)
                 else:
                     tape.watch(value)
                 values[name] = value
@@ -182,26 +180,40 @@ class _Loop:
             return (
                 i + 1,
                 {name: array.write(t, d_value[name]) for name, array in d_values.items()},
-                {name: array.write(t, operand[name]) for name, array in operands.items()},
                 [array.write(t, d) for array, d in zip(d_inputs, d_x, strict=True)],
                 d_states,
             )
 
-        d_values, operands, d_inputs, d_states = self._while(
+        d_values, d_inputs, d_states = self._while(
             body,
             {name: self._array() for name in self.maps},
-            {name: self._array() for name in self.with_weight},
             [self._array() for _ in self.inputs],
             list(d_final),
         )
+        operands = self._operands(kept, before)
         d_parameters = []
         for name, affine in self.maps.items():
             d = d_values[name].stack()
-            if name in operands:
-                rows = _rows(operands[name].stack())
-                d_parameters.append(tf.matmul(rows, _rows(d), transpose_a=True))
+            if affine.weight is not None:
+                d_parameters.append(tf.matmul(operands[name], _rows(d), transpose_a=True))
             d_parameters.append(d if _has_time(affine.offset) else tf.reduce_sum(d, [0, 1]))
         return d_parameters, [array.stack() for array in d_inputs], d_states
+
+    def _operands(self, kept, before) -> dict[str, tf.Tensor]:
+        """What each map with a weight was given in all steps, `[T B, K]`.
+
+        Once the products are known, nothing waits: all steps are rows of a single one.
+        """
+        operands: dict[str, tf.Tensor] = {}
+
+        def apply(name, *parts):
+            if parts:
+                operands[name] = _side_by_side(parts)
+            return _rows(kept[name].stack())
+
+        states = [_rows(before[i].stack()) for i in range(len(self.states))]
+        self.step(apply, [_rows(x) for x in self.inputs], states)
+        return operands
 
     def _while(self, body, *variables):
         """What `variables` are after `num_steps` runs of `body(number, *variables)`."""
