@@ -118,7 +118,8 @@ class _Loop:
                 weight, offset = self.maps[name]
                 value = tf.gather(offset, t) if _has_time(offset) else offset
                 if weight is not None:
-                    value = tf.matmul(_side_by_side(operands), weight) + value
+                    product = tf.matmul(_side_by_side(operands), weight)
+                    value = product + value if _has_time(offset) else tf.nn.bias_add(product, value)
                 values[name] = value
                 return value
 
