@@ -453,20 +453,20 @@ class VRNN(keras.Model):
             start,
             ops.full(full, num_steps, dtype="int32"),
             {name: ops.full(full, float(value)) for name, value in values.items()},
-            max_steps=max(num_steps, 1),  # a graph cannot write to an empty buffer
+            max_steps=2 ** max(num_steps - 1, 1).bit_length(),  # few lengths, few compilations
         )
         x, length = ops.convert_to_numpy(x), ops.convert_to_numpy(length)
         return [row[:end] for row, end in zip(x, length, strict=True)]
 
     @functools.cached_property
     def _generation_loop(self) -> Callable:
-        """The loop of `generation`; as a graph on TensorFlow, traced once for each `max_steps`."""
+        """The loop of `generation`; compiled by XLA on TensorFlow, for each shape and `max_steps`."""
         loop = functools.partial(generation.generate, self)
         if keras.backend.backend() != "tensorflow":
             return loop
         import tensorflow as tf
 
-        return tf.function(loop, autograph=False)
+        return tf.function(loop, autograph=False, jit_compile=True)
 
     def _prime(self, prime, num_sequences: int, seeds):
         if prime is None:
