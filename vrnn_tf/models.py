@@ -460,7 +460,7 @@ class VRNN(keras.Model):
 
     @functools.cached_property
     def _generation_loop(self) -> Callable:
-        """The loop of `generation`; compiled by XLA on TensorFlow, for each shape and `max_steps`."""
+        """The loop of `generation`; on TensorFlow compiled by XLA, for each shape and max_steps."""
         loop = functools.partial(generation.generate, self)
         if keras.backend.backend() != "tensorflow":
             return loop
