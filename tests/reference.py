@@ -55,9 +55,32 @@ class LoopVRNN:
             return zeros, zeros + 1.0
         return self.gaussian(self.model.cell.prior_network, h_tm1)
 
-    def posterior(self, phi_x, h_tm1):
-        """Eq. (9)."""
-        features = np.concatenate([phi_x, h_tm1], axis=1)
+    def evidence(self, x, mask):
+        """What the posterior reads of x: phi_x(x_t) and, when it smooths, a state from x_T to x_t.
+
+        Args:
+            x: `[B, T, D]`, zero where masked.
+            mask: bool `[B, T]`.
+
+        Returns:
+            `[B, T, F]` or `[B, T, F + L]`.
+        """
+        phi_x = np.stack(
+            [self.dense(self.model.phi_x.layers, x_t) for x_t in np.moveaxis(x, 1, 0)], axis=1
+        )
+        if self.model.lookahead is None:
+            return phi_x
+        cell = self.model.lookahead.cell
+        state, ahead = np.zeros((len(x), cell.units)), []
+        for t in reversed(range(x.shape[1])):
+            new, _ = self.recurrent_cell(cell, phi_x[:, t], (state,))
+            state = np.where(mask[:, t, None], new, state)
+            ahead.append(state)
+        return np.concatenate([phi_x, np.stack(ahead[::-1], axis=1)], axis=-1)
+
+    def posterior(self, evidence, h_tm1):
+        """Eq. (9), or q(z_t | x_<=T, z_<t)."""
+        features = np.concatenate([evidence, h_tm1], axis=1)
         loc, scale = self.gaussian(self.model.cell.posterior_network, features)
         if self.model.cell.residual_posterior:
             loc = loc + self.prior(h_tm1)[0]
@@ -123,13 +146,15 @@ class LoopVRNN:
         states = self.initial_states(batch)
         h = np.zeros_like(states[-1][0])
         steps = []
+        x = np.where(mask[..., None], x, 0.0)
+        evidence = self.evidence(x, mask)
         for t in range(num_steps):
-            seen = mask[:, t, None]
-            x_t = np.where(seen, x[:, t], 0.0)
+            seen, x_t = mask[:, t, None], x[:, t]
             phi_x, step, z = self.dense(self.model.phi_x.layers, x_t), {"h_tm1": h}, None
             kl = np.zeros(batch)
             if self.model.latent_size:
-                (p_loc, p_scale), (q_loc, q_scale) = self.prior(h), self.posterior(phi_x, h)
+                p_loc, p_scale = self.prior(h)
+                q_loc, q_scale = self.posterior(evidence[:, t], h)
                 z = q_loc + q_scale * eps[:, t]
                 step |= {"prior_loc": p_loc, "prior_scale": p_scale, "posterior_loc": q_loc}
                 step |= {"posterior_scale": q_scale, "z": z}
@@ -146,6 +171,49 @@ class LoopVRNN:
                 for after, before in zip(states_next, states, strict=True)
             ]
         return {name: np.stack([s[name] for s in steps], axis=1) for name in steps[0]}, h
+
+    def particle_bound(self, x, eps, mask=None, uniforms=None, systematic=False, threshold=1.0):
+        """FIVO (arXiv:1705.09279, Algorithm 1), and IWAE without `uniforms`: nats, `[B]`.
+
+        Args:
+            x: `[B, T, D]`.
+            eps: `[B, N, T, Z]`, the noise of z of each particle.
+            mask: `[B, T]`, or None.
+            uniforms: `[B, T, N]` in (0, 1) for resampling; `[B, T, 1]` if `systematic`.
+            threshold: the share of N below which the effective sample size makes it resample.
+        """
+        bounds = []
+        mask = np.ones(x.shape[:2], bool) if mask is None else mask
+        x = np.where(mask[..., None], x, 0.0)
+        evidence = self.evidence(x, mask)
+        for b in range(len(x)):
+            number = eps.shape[1]
+            weights, total = np.full(number, 1.0 / number), 0.0
+            states = self.initial_states(number)
+            h = np.zeros_like(states[-1][0])
+            for t in range(x.shape[1]):
+                if not mask[b, t]:
+                    continue
+                x_t, known = (np.repeat(v[b, t][None], number, axis=0) for v in (x, evidence))
+                phi_x = self.dense(self.model.phi_x.layers, x_t)
+                prior, posterior = self.prior(h), self.posterior(known, h)
+                z = posterior[0] + posterior[1] * eps[b, :, t]
+                log_alpha = log_density(self.model.likelihood, self.decode(z, h), x_t)
+                log_alpha += (norm.logpdf(z, *prior) - norm.logpdf(z, *posterior)).sum(axis=1)
+                h, states = self.recur(phi_x, z, h, states)
+                step = np.sum(weights * np.exp(log_alpha))
+                total += np.log(step)
+                weights = weights * np.exp(log_alpha) / step
+                if uniforms is not None and 1.0 / np.sum(weights**2) <= threshold * number:
+                    points = uniforms[b, t]
+                    if systematic:
+                        points = (np.arange(number) + points) / number
+                    chosen = [int(np.argmax(np.cumsum(weights) > u)) for u in points]
+                    h = h[chosen]
+                    states = [tuple(s[chosen] for s in state) for state in states]
+                    weights = np.full(number, 1.0 / number)
+            bounds.append(total)
+        return np.array(bounds)
 
     def loss(self, x, eps, mask=None, kl_weight=1.0):
         """The negative of Eq. (11), nats a sequence."""

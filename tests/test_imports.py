@@ -32,10 +32,11 @@ FLOORS = {
     "generation": 3,
     "recurrence": 3,
     "models": 4,
-    "vrnn_tf": 5,
-    "export": 6,
-    "train": 6,
-    "cli": 7,
+    "evaluation": 5,
+    "vrnn_tf": 6,
+    "export": 7,
+    "train": 7,
+    "cli": 8,
 }
 ON_THE_SAME_FLOOR = {
     ("drawing", "files"),

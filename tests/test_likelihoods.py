@@ -170,6 +170,50 @@ class BernoulliReference:
         return (self.logits > 0).astype(float)
 
 
+class NADEReference:
+    """Bits drawn one after the other, each by the sum over the hidden units."""
+
+    def __init__(self, likelihood, raw, temperature=1.0):
+        self.likelihood, self.raw, self.temperature = likelihood, raw, temperature
+        biases = split(likelihood, raw)
+        self.hidden_bias, self.logit_bias = biases["hidden_bias"], biases["logit_bias"]
+        self.below, self.above = (
+            np.array(w, np.float64) for w in (likelihood.layer.below, likelihood.layer.above)
+        )
+
+    def logit(self, before):
+        """Of the next bit, after the bits `before`."""
+        hidden = self.hidden_bias + sum(
+            (bit * row for bit, row in zip(before, self.below, strict=False)), np.zeros(1)
+        )
+        d = len(before)
+        logit = self.logit_bias[d] + self.above[d] @ scipy.special.expit(hidden)
+        return logit / self.temperature
+
+    def log_prob(self, x):
+        rows = np.reshape(x, (-1, self.likelihood.event_size))
+        total = [
+            sum(scipy.special.log_expit((2 * r[d] - 1) * self.logit(r[:d])) for d in range(len(r)))
+            for r in rows
+        ]
+        return np.reshape(total, np.shape(x)[:-1])
+
+    def tempered(self, temperature):
+        return NADEReference(self.likelihood, self.raw, temperature)
+
+    def moments(self):
+        events = product(*[(0, 1)] * self.likelihood.event_size)
+        mass = np.exp(self.log_prob(events))
+        mean = mass @ events
+        return mean, np.einsum("n,ni,nj->ij", mass, events - mean, events - mean)
+
+    def mode(self):
+        bits = []
+        for _ in range(self.likelihood.event_size):
+            bits.append(float(self.logit(np.array(bits)) > 0))
+        return np.array(bits)
+
+
 class CategoricalReference:
     def __init__(self, logits):
         self.logits = logits
@@ -337,6 +381,8 @@ def cases():
     )
     bits = product(*[(0, 1)] * 4)
     yield Case(likelihoods.Bernoulli(4), BernoulliReference.of, LOGITS, bits)
+    biases = {"hidden_bias": (-1e4, 1e4), "logit_bias": (-1e4, 1e4)}
+    yield Case(likelihoods.AutoregressiveBernoulli(4, 3), NADEReference, biases, bits)
     symbols = np.arange(5)[:, None]
     yield Case(likelihoods.Categorical(5, end_class=2), categorical, LOGITS, symbols)
     for event_size, num_components, num_levels in ((2, 3, 6), (1, 2, 65536)):
@@ -692,6 +738,8 @@ SIZES = [
     (likelihoods.GaussianMixture, "num_components", {"event_size": 2}),
     (BIVARIATE, "num_components", {}),
     (likelihoods.Bernoulli, "event_size", {}),
+    (likelihoods.AutoregressiveBernoulli, "event_size", {}),
+    (likelihoods.AutoregressiveBernoulli, "units", {"event_size": 2}),
     (likelihoods.Categorical, "num_classes", {}),
     (likelihoods.DiscretizedLogisticMixture, "event_size", {}),
     (likelihoods.DiscretizedLogisticMixture, "num_components", {"event_size": 2}),

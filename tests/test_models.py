@@ -475,7 +475,7 @@ def test_every_argument_survives_the_configuration():
     [
         ({"likelihood": "bivariate_gm"}, "`likelihood` must be one of .*Did you mean 'bivariate_g"),
         ({"prior": "gaussian"}, "`prior` must be one of .*'standard_normal'.*Received 'gaussian'"),
-        ({"posterior": "smoothing"}, "`posterior` must be one of .*'residual'"),
+        ({"posterior": "forgetful"}, "`posterior` must be one of .*'residual'"),
         ({"initialization": "he"}, "`initialization` must be one of .*'paper'"),
         ({"recurrent_cell": "LSTM"}, "`recurrent_cell` must be one of .*'lstm'.*Received 'LSTM'"),
         ({"activation": "reluu"}, "activation function.*reluu"),

@@ -22,6 +22,8 @@ CASES = {
     },
     "standard_normal": {"likelihood": FEATURES, "prior": "standard_normal"},
     "residual": {"likelihood": FEATURES, "posterior": "residual"},
+    "smoothing": {"likelihood": STROKES, "posterior": "smoothing"},
+    "residual_smoothing": {"likelihood": FEATURES, "posterior": "residual_smoothing"},
     "no_latent": {"likelihood": STROKES, "latent_size": 0},
     "depths": {
         "likelihood": FEATURES,
@@ -55,7 +57,7 @@ def observations(model, batch=3, steps=5, seed=0):
     x = generator.normal(size=shape)
     if likelihood.name == "bivariate_gmm":
         x[..., 2] = generator.integers(0, 3 if likelihood.can_end else 2, size=shape[:2])
-    elif likelihood.name == "bernoulli":
+    elif likelihood.name in ("bernoulli", "nade"):
         x = generator.integers(0, 2, size=shape)
     elif likelihood.name == "categorical":
         x = generator.integers(0, likelihood.num_symbols, size=shape)

@@ -45,13 +45,15 @@ class SaveRun(keras.callbacks.Callback):
     Args:
         folder: of the run.
         rows: the history so far, of a run that is resumed.
+        monitor: the name of the validation bound.
     """
 
-    def __init__(self, folder: Path, rows: list[dict[str, float]]):
+    def __init__(self, folder: Path, rows: list[dict[str, float]], monitor: str):
         super().__init__()
         self.folder = folder
         self.rows = rows
-        self.best = max([row["val_elbo"] for row in rows], default=-math.inf)
+        self.monitor = monitor
+        self.best = max([row[monitor] for row in rows], default=-math.inf)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
@@ -65,8 +67,8 @@ class SaveRun(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **logs})
         # last.keras comes last: a run resumed after a kill between these lines repeats the epoch.
         write_history(self.folder / "history.csv", self.rows)
-        if logs["val_elbo"] > self.best:
-            self.best = logs["val_elbo"]
+        if logs[self.monitor] > self.best:
+            self.best = logs[self.monitor]
             save_model(self.model, self.folder / "model.keras")
         save_model(self.model, self.folder / "last.keras")
 
@@ -111,8 +113,8 @@ def write_history(path: Path, rows: list[dict[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads `history.csv`; an absent file is an empty history.
+def read_history(path: Path, monitor: str) -> list[dict[str, float]]:
+    """Reads `history.csv`, the epochs that have a `monitor`; an absent file is an empty history.
 
     Raises:
         ValueError: if the file is not such a table; names it.
@@ -122,6 +124,6 @@ def read_history(path: Path) -> list[dict[str, float]]:
     try:
         with open(path, newline="") as file:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-        return [{**row, "epoch": int(row["epoch"])} for row in rows if "val_elbo" in row]
+        return [{**row, "epoch": int(row["epoch"])} for row in rows if monitor in row]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a history table: {error}.") from None

@@ -22,6 +22,8 @@ import keras
 import numpy as np
 
 from vrnn_tf import files, media, presets
+from vrnn_tf.bounds import Bound
+from vrnn_tf.evaluation import evaluate_bound
 from vrnn_tf.likelihoods import DiscretizedLogisticMixture
 from vrnn_tf.media import Medium
 from vrnn_tf.models import VRNN
@@ -89,7 +91,7 @@ def train(
     if going_on:
         _check_same_data(out / "metadata.json", metadata)
         epochs = int(model.training_calls) // len(training)
-        rows = callbacks.read_history(out / "history.csv")[:epochs]
+        rows = callbacks.read_history(out / "history.csv", _monitor(model))[:epochs]
         if len(rows) < epochs:
             raise ValueError(
                 f"{out / 'history.csv'} has {len(rows)} of the {epochs} epochs that last.keras has "
@@ -117,14 +119,16 @@ def train(
         hooks,
         verbose,
     )
-    best = max(rows, key=lambda row: row["val_elbo"])
+    monitor = _monitor(model)
+    best = max(rows, key=lambda row: row[monitor])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
     steps = float(np.mean([len(x) for x in validation.sequences]))
     summary = {
         "unit": "nats per sequence",
+        "bound": monitor,
         "before": first,
         "after": after,
-        "after_nats_per_step": after["val_elbo"] / steps,
+        "after_nats_per_step": after[monitor] / steps,
         "raw_unit_offset": steps * normalization.log_jacobian() + 0.0,  # and not -0.0
         "baselines": plain,
         "best_epoch": best["epoch"],
@@ -135,6 +139,79 @@ def train(
     }
     files.write_json(out / "summary.json", summary)
     return summary
+
+
+def evaluate(
+    folder: Path,
+    split: str | None = None,
+    bound: str = "elbo",
+    num_samples: int = 1,
+    *,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Evaluates the best model of a run on sequences of a split.
+
+    Args:
+        folder: of the run.
+        split: "train", "validation" or "test"; None for "test", or "validation" if there is none.
+        bound, num_samples: see `vrnn_tf.evaluate_bound`.
+        dataset: name of another data set of the same kind; None for the run's own.
+        data_dir: where its files are; None for the run's own.
+        dataset_options: that differ from the run's, or from the other data set's defaults.
+        **options: further arguments of `vrnn_tf.evaluate_bound`.
+
+    Returns:
+        JSON-able: what was evaluated, and `Evaluation.to_dict`.
+
+    Raises:
+        ValueError: if the run cannot be read, the data do not fit it or the split is empty.
+    """
+    if split is not None:
+        check_choice("split", split, ("train", "validation", "test"))
+    Bound(bound, num_samples)  # before the data are read
+    run = load(folder)
+    config = run.config
+    if dataset is not None and dataset != config.dataset:
+        config = dataclasses.replace(
+            config, dataset=dataset, dataset_options={}, data_dir=None, num_train=None
+        )
+        config = dataclasses.replace(config, num_validation=None)
+        _check_kind(config)
+    config = dataclasses.replace(
+        config,
+        data_dir=config.data_dir if data_dir is None else data_dir,
+        dataset_options={**config.dataset_options, **(dataset_options or {})},
+    )
+    splits = _load_data(config)
+    split = split or ("test" if splits.test else "validation")
+    sequences = getattr(splits, split)
+    if not sequences:
+        filled = [name for name in ("train", "validation", "test") if getattr(splits, name)]
+        raise ValueError(f"{config.dataset} has no {split} split. Choose one of {filled}.")
+    if splits.medium.likelihood_arguments() != run.medium.likelihood_arguments():
+        raise ValueError(
+            f"{config.dataset} holds {splits.medium.likelihood_arguments()}, the run was trained "
+            f"on {run.medium.likelihood_arguments()}."
+        )
+    prepared = pipeline.prepare(sequences, run.normalization, run.model.likelihood)
+    batches = pipeline.Batches(prepared, config.batch_size, num_buckets=config.num_buckets)
+    evaluation = evaluate_bound(
+        run.model,
+        batches.epoch(0),
+        bound,
+        num_samples,
+        normalization=run.normalization,
+        **options,
+    )
+    return {
+        "dataset": config.dataset,
+        "split": split,
+        "units": splits.medium.units,
+        **evaluation.to_dict(),
+    }
 
 
 def load(folder: Path) -> Run:
@@ -176,7 +253,7 @@ def _pictures(
 def _fit(model, config, out, rows, training, validation, draw, hooks, verbose) -> None:
     hooks = [
         callbacks.StopOnNonFinite(),
-        callbacks.SaveRun(out, rows),
+        callbacks.SaveRun(out, rows, _monitor(model)),
         callbacks.DrawSamples(out, draw),
         *hooks,
     ]
@@ -195,6 +272,11 @@ def _fit(model, config, out, rows, training, validation, draw, hooks, verbose) -
         if not (out / "model.keras").exists() and not callbacks.non_finite_weights(model):
             callbacks.save_model(model, out / "model.keras")
         raise
+
+
+def _monitor(model: VRNN) -> str:
+    """The name of the validation bound in the history."""
+    return f"val_{model.bound.name}"
 
 
 def _load_data(config: TrainConfig) -> datasets.Splits:

@@ -1,12 +1,80 @@
-"""The evidence lower bound, Eq. (11) of arXiv:1506.02216, in nats."""
+"""Lower bounds on log p(x), in nats: ELBO, IWAE and FIVO.
+
+The ELBO (Eq. 11 of arXiv:1506.02216) has a closed KL and one z a step. IWAE (arXiv:1509.00519) and
+FIVO (arXiv:1705.09279) draw N of them. With the importance weight of a step
+
+    alpha_t = p(x_t | z_<=t, x_<t) p(z_t | x_<t, z_<t) / q(z_t | x_<=t, z_<t)
+
+both are the same particle filter, one that never resamples and one that does.
+"""
 
 from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from vrnn_tf import rng
 from vrnn_tf.distributions import tfd
 from vrnn_tf.networks import DiagonalGaussian
+from vrnn_tf.validation import check_choice, check_integer, check_number
+
+NAMES = ("elbo", "iwae", "fivo")
+RESAMPLING = ("systematic", "multinomial")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """Which lower bound on log p(x).
+
+    Args:
+        name: "elbo", "iwae" or "fivo".
+        num_samples: K of IWAE, N of FIVO; 1 for the ELBO.
+        resampling: how FIVO draws the particles that survive, one of `RESAMPLING`.
+        ess_threshold: FIVO resamples a sequence's particles once their effective sample size
+            1 / sum_n w_n^2 is below this share of N. 0: never, which is IWAE; 1: at every step.
+
+    Raises:
+        ValueError: if an argument is unknown or out of range.
+    """
+
+    name: str = "elbo"
+    num_samples: int = 1
+    resampling: str = "systematic"
+    ess_threshold: float = 0.5
+
+    def __post_init__(self):
+        check_choice("bound", self.name, NAMES)
+        check_integer("num_samples", self.num_samples, 1)
+        check_choice("resampling", self.resampling, RESAMPLING)
+        if not 0.0 <= check_number("ess_threshold", self.ess_threshold, 0.0) <= 1.0:
+            raise ValueError(f"`ess_threshold` must be at most 1. Received {self.ess_threshold}.")
+        if self.name == "elbo" and self.num_samples != 1:
+            raise ValueError(
+                f"The ELBO has one sample. Received num_samples={self.num_samples}. Choose "
+                "'iwae' or 'fivo'."
+            )
+
+    def __str__(self) -> str:
+        return self.name if self.name == "elbo" else f"{self.name}-{self.num_samples}"
+
+
+def get(identifier: str | Mapping[str, Any] | Bound) -> Bound:
+    """A bound from its name, from `{"name": name, **arguments}` or from a `Bound`.
+
+    Raises:
+        ValueError: if the name or an argument is unknown or out of range.
+    """
+    if isinstance(identifier, Bound):
+        return identifier
+    arguments = dict(identifier) if isinstance(identifier, Mapping) else {"name": identifier}
+    for name in arguments:
+        check_choice("argument of a bound", name, [f.name for f in dataclasses.fields(Bound)])
+    return Bound(**arguments)
 
 
 def kl_divergence(posterior: DiagonalGaussian, prior: DiagonalGaussian) -> keras.KerasTensor:
@@ -41,3 +109,122 @@ def with_free_bits(kl: keras.KerasTensor, free_nats: float) -> keras.KerasTensor
         `[B, T]`, `max(kl, free_nats)`; its gradient is zero below the threshold.
     """
     return ops.maximum(kl, free_nats) if free_nats else kl
+
+
+def particle_bound(
+    model, x, mask, seeds, bound: Bound, kl_weight: float | keras.KerasTensor = 1.0
+) -> keras.KerasTensor:
+    """IWAE-N or FIVO-N of whole sequences, by a particle filter that proposes from the posterior.
+
+    With normalised weights w_0 = 1 / N, every step is
+
+        p_t = sum_n w_{t-1}^n alpha_t^n,   w_t^n = w_{t-1}^n alpha_t^n / p_t,   bound += log p_t,
+
+    and where FIVO resamples, N particles are drawn by w_t and all weights are 1 / N again.
+    Gradients do not pass through that draw, as in arXiv:1705.09279.
+
+    Args:
+        model: a `VRNN` with a latent variable.
+        x: float32 `[B, T, D]`.
+        mask: bool `[B, T]`; masked steps change neither weights nor states.
+        seeds: int32 `[B]`, fix all noise. Particle n of a sequence draws the same z at a step for
+            every N > n, in every batch.
+        bound: `name`, `num_samples` N and, for FIVO, how to resample.
+        kl_weight: exponent of p(z) / q(z) in alpha. Only with 1 it is a bound on log p(x).
+
+    Returns:
+        float32 `[B]`, nats a sequence.
+    """
+    number, cell = bound.num_samples, model.cell
+    batch, steps = ops.shape(x)[0], ops.shape(x)[1]
+    mask = ops.expand_dims(mask, -1)
+    x = ops.where(mask, x, ops.zeros_like(x))
+    phi_x, evidence = model.encode(x, mask[..., 0])
+    noise = _particle_noise(model, seeds, steps, number)
+    phi_x, evidence, x, mask, noise = (
+        ops.transpose(value, (1, 0, 2)) for value in (phi_x, evidence, x, mask, noise)
+    )
+    resample = bound.name == "fivo" and number > 1 and bound.ess_threshold > 0.0
+    uniforms = ops.zeros((1, 1, 1))
+    if resample:
+        size = number if bound.resampling == "multinomial" else 1
+        times = ops.arange(steps, dtype="int32")
+        uniforms = rng.uniform(seeds, times, size, rng.RESAMPLING)
+        uniforms = ops.transpose(uniforms, (1, 0, 2))
+
+    def body(t, total, log_weights, *before):
+        def at(values):  # [T, B, F] -> [B N, F], the particles of a sequence side by side
+            return ops.repeat(ops.take(values, t, axis=0), number, axis=0)
+
+        eps = ops.cast(ops.take(noise, t, axis=0), phi_x.dtype)
+        log_alpha, after = _propose(model, at(phi_x), at(evidence), at(x), eps, before, kl_weight)
+        seen = at(mask)
+        states = [ops.where(seen, new, old) for new, old in zip(after, before, strict=True)]
+        seen = ops.take(mask, t, axis=0)  # [B, 1]
+        log_alpha = ops.reshape(log_alpha, (-1, number))
+        log_weights = log_weights + ops.where(seen, log_alpha, ops.zeros_like(log_alpha))
+        log_p = ops.logsumexp(log_weights, axis=-1)
+        log_weights = log_weights - ops.expand_dims(log_p, -1)
+        if resample:
+            needed = ops.logical_and(seen, _collapsed(log_weights, bound.ess_threshold))
+            ancestors = _ancestors(log_weights, ops.take(uniforms, t, axis=0), bound.resampling)
+            ancestors = ops.where(needed, ancestors, ops.arange(number, dtype="int32"))
+            rows = ops.expand_dims(ops.arange(batch, dtype="int32") * number, -1) + ancestors
+            states = [ops.take(state, ops.reshape(rows, (-1,)), axis=0) for state in states]
+            equal = ops.full_like(log_weights, -math.log(number))
+            log_weights = ops.where(needed, equal, log_weights)
+        return (t + 1, total + log_p, log_weights, *states)
+
+    states = cell.get_initial_state(batch * number)
+    weights = ops.zeros((batch, number)) - math.log(number)
+    start = (ops.zeros((), "int32"), ops.zeros((batch,)), weights, *states)
+    _, total, *_ = ops.while_loop(lambda t, *_: t < steps, body, start, maximum_iterations=steps)
+    return total
+
+
+def _propose(model, phi_x, evidence, x, eps, states: Sequence, kl_weight):
+    """log alpha_t `[R]` and the next states of particles, from their rows of everything."""
+    cell, h_tm1 = model.cell, states[0]
+    prior = cell.prior(h_tm1)
+    posterior = cell.posterior(evidence, h_tm1, prior)
+    z = posterior.loc + posterior.scale * eps
+    phi_z = cell.phi_z(z)
+    log_likelihood = model.likelihood.log_prob(model.decode(phi_z, h_tm1), x)
+    log_ratio = _log_density(z, prior) - _log_density(z, posterior)
+    return log_likelihood + kl_weight * log_ratio, cell.recur(phi_x, phi_z, states)
+
+
+def _log_density(z, gaussian: DiagonalGaussian):
+    z, loc, scale = (ops.cast(value, "float32") for value in (z, *gaussian))
+    return tfd.MultivariateNormalDiag(loc, scale).log_prob(z)
+
+
+def _particle_noise(model, seeds, steps, number: int):
+    """float32 `[B N, T, Z]`, the noise of z of each particle."""
+    size = rng.normal_noise_size(model.latent_size)
+    each = rng.particle_seeds(seeds, number)
+    uniforms = rng.uniform(each, ops.arange(steps, dtype="int32"), size, rng.POSTERIOR)
+    return rng.normal(uniforms, model.latent_size)
+
+
+def _collapsed(log_weights, threshold: float):
+    """Whether the effective sample size of normalised weights `[B, N]` is low: bool `[B, 1]`."""
+    size = ops.exp(-ops.logsumexp(2.0 * log_weights, axis=-1, keepdims=True))
+    return size <= threshold * log_weights.shape[-1]
+
+
+def _ancestors(log_weights, uniforms, resampling: str):
+    """Which particle each of N new ones goes on from, int32 `[B, N]`.
+
+    Args:
+        log_weights: `[B, N]`, normalised.
+        uniforms: `[B, N]` for multinomial, `[B, 1]` for systematic resampling.
+        resampling: one of `RESAMPLING`.
+    """
+    number = log_weights.shape[-1]
+    if resampling == "systematic":
+        uniforms = (ops.arange(number, dtype="float32") + uniforms) / number
+    below = ops.cumsum(ops.exp(log_weights), axis=-1)  # [B, N]
+    passed = ops.expand_dims(below, -2) <= ops.expand_dims(uniforms, -1)
+    count = ops.sum(ops.cast(passed, "int32"), axis=-1)
+    return ops.minimum(count, number - 1)  # the last sum may be a little below 1

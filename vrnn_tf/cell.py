@@ -21,21 +21,25 @@ class VRNNCell(keras.layers.Layer):
         recurrence  h_t       = f(phi_x(x_t), phi_z(z_t), h_{t-1})                             (7)
         posterior   z_t | x_t ~ N(loc, scale^2),  loc, scale = phi_enc(phi_x(x_t), h_{t-1})    (9)
 
+    A posterior that looks ahead reads what is known of x_>t beside phi_x(x_t); the recurrence and
+    the prior never do.
+
     The cell draws nothing: the noise of z comes in beside phi_x(x_t), so the cell is a
     deterministic function that runs, differentiates and converts like any other.
 
     Args:
         core: f, any Keras recurrent cell; `keras.layers.StackedRNNCells` for a stack. h is its
             output.
-        posterior_network: `[phi_x(x_t), h_{t-1}] -> DiagonalGaussian`; None for a model without a
-            latent variable (RNN-Gauss, RNN-GMM).
+        posterior_network: `[phi_x(x_t), (ahead,) h_{t-1}] -> DiagonalGaussian`; None for a model
+            without a latent variable (RNN-Gauss, RNN-GMM).
         prior_network: `h_{t-1} -> DiagonalGaussian`; None for z ~ N(0, I) (VRNN-I).
         phi_z: any layer; needed with a posterior.
         latent_size: Z; 0 without a posterior.
         residual_posterior: whether the posterior's mean is relative to the prior's.
+        lookahead_size: L, the size of what the posterior reads beside phi_x(x_t); 0 for Eq. (9).
 
     Call arguments:
-        inputs: `[B, F + Z]`, phi_x(x_t) and standard normal noise side by side.
+        inputs: `[B, F + L + Z]`: phi_x(x_t), what lies ahead, standard normal noise, side by side.
         states: `[h_{t-1} [B, H], *core states]`.
 
     Output shape:
@@ -59,6 +63,7 @@ class VRNNCell(keras.layers.Layer):
         phi_z: keras.Layer | None = None,
         latent_size: int = 0,
         residual_posterior: bool = False,
+        lookahead_size: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -77,6 +82,7 @@ class VRNNCell(keras.layers.Layer):
         self.phi_z: Any = phi_z
         self.latent_size = latent_size
         self.residual_posterior = residual_posterior
+        self.lookahead_size = lookahead_size
         self.hidden_size = core_output_size(core)
         self.state_size = [self.hidden_size, *tree.flatten(core.state_size)]
         latent = ("prior_loc", "prior_scale", "posterior_loc", "posterior_scale", "z")
@@ -85,12 +91,13 @@ class VRNNCell(keras.layers.Layer):
         self.output_size = self.output_packing.size
 
     def build(self, input_shape):
-        features = input_shape[-1] - self.latent_size
+        features = input_shape[-1] - self.lookahead_size - self.latent_size
         phi_z_size = 0
         if self.latent_size:
             _build(self.phi_z, (None, self.latent_size))
             phi_z_size = self.phi_z.compute_output_shape((None, self.latent_size))[-1]
-            _build(self.posterior_network, (None, features + self.hidden_size))
+            evidence = features + self.lookahead_size
+            _build(self.posterior_network, (None, evidence + self.hidden_size))
         if self.prior_network is not None:
             _build(self.prior_network, (None, self.hidden_size))
         _build(self.core, (None, features + phi_z_size))
@@ -98,10 +105,11 @@ class VRNNCell(keras.layers.Layer):
     def call(self, inputs, states):
         if not self.latent_size:
             return states[0], self.recur(inputs, None, states)
-        phi_x, noise = inputs[..., : -self.latent_size], inputs[..., -self.latent_size :]
+        evidence, noise = inputs[..., : -self.latent_size], inputs[..., -self.latent_size :]
+        phi_x = evidence[..., : evidence.shape[-1] - self.lookahead_size]
         h_tm1 = states[0]
         prior = self.prior(h_tm1)
-        posterior = self.posterior(phi_x, h_tm1, prior)
+        posterior = self.posterior(evidence, h_tm1, prior)
         z = posterior.loc + posterior.scale * noise
         output = self.output_packing.pack(
             {
@@ -122,9 +130,12 @@ class VRNNCell(keras.layers.Layer):
         zeros = ops.zeros_like(h_tm1[..., :1]) * ops.zeros((self.latent_size,), h_tm1.dtype)
         return DiagonalGaussian(zeros, zeros + 1.0)
 
-    def posterior(self, phi_x, h_tm1, prior: DiagonalGaussian) -> DiagonalGaussian:
-        """Eq. (9): q(z_t | x_<=t, z_<t), from phi_x(x_t) `[B, F]` and h_{t-1} `[B, H]`."""
-        posterior = self.posterior_network(ops.concatenate([phi_x, h_tm1], axis=-1))
+    def posterior(self, evidence, h_tm1, prior: DiagonalGaussian) -> DiagonalGaussian:
+        """Eq. (9): q(z_t | x_<=t, z_<t), from h_{t-1} `[B, H]` and `evidence` `[B, F + L]`.
+
+        `evidence` is phi_x(x_t) and, for q(z_t | x_<=T, z_<t), what lies ahead.
+        """
+        posterior = self.posterior_network(ops.concatenate([evidence, h_tm1], axis=-1))
         if self.residual_posterior:
             return DiagonalGaussian(prior.loc + posterior.loc, posterior.scale)
         return posterior
@@ -149,6 +160,7 @@ class VRNNCell(keras.layers.Layer):
             **parts,
             "latent_size": self.latent_size,
             "residual_posterior": self.residual_posterior,
+            "lookahead_size": self.lookahead_size,
         }
 
     @classmethod

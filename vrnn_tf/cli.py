@@ -126,14 +126,69 @@ def train(
             hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"
             typer.echo(f"\nStopped. {hint}.", err=True)
             raise typer.Exit(130) from None
-        after = summary["after"]["val_elbo"]
+        bound = summary["bound"]
+        after = summary["after"][bound]
         raw = f" ({after + summary['raw_unit_offset']:.1f} in raw units)"
         plain = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
         typer.echo(
-            f"{out}: validation bound {summary['before']['val_elbo']:.1f} before training, "
+            f"{out}: validation bound {summary['before'][bound]:.1f} before training, "
             f"{after:.1f}{raw if summary['raw_unit_offset'] else ''} after epoch "
             f"{summary['best_epoch']}; plain baselines: {plain} (nats per sequence)"
         )
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    dataset: Annotated[str | None, typer.Option(help="Another data set of that kind.")] = None,
+    data_dir: DataDir = None,
+    data: DataOptions = None,
+    split: Annotated[
+        str | None, typer.Option(help="train, validation or test. test, if there is one.")
+    ] = None,
+    bound: Annotated[str, typer.Option(help="elbo, iwae or fivo.")] = "elbo",
+    samples: Annotated[int | None, typer.Option(help="K of iwae, N of fivo. 1, else 40.")] = None,
+    resampling: Annotated[
+        str, typer.Option(help="Of fivo: systematic or multinomial.")
+    ] = "systematic",
+    repeats: Annotated[
+        int, typer.Option(help="How often, with other noise: two or more tell its error.")
+    ] = 2,
+    seed: Seed = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Evaluates a bound on log p(x), in nats a sequence and a step and in bits a dimension.
+
+    A model without a latent variable has its exact likelihood, which the table then says.
+
+    Example: `vrnn evaluate runs/demo --split validation --bound iwae --samples 40`
+    """
+    with _clear_errors():
+        import json as json_format
+
+        _import_tensorflow_quietly()
+        from vrnn_tf.train import run as runs
+
+        result = runs.evaluate(
+            run,
+            split,
+            bound,
+            (1 if bound == "elbo" else 40) if samples is None else samples,
+            dataset=dataset,
+            data_dir=_absolute(data_dir),
+            dataset_options=_key_values("--data", data) if data else None,
+            resampling=resampling,
+            repeats=repeats,
+            seed=seed,
+        )
+        if json:
+            typer.echo(json_format.dumps(result, indent=1))
+            return
+        typer.echo(
+            f"{result['dataset']}, {result['split']}: {result['num_sequences']} sequences, "
+            f"{result['num_steps']} steps, {result['bound']}"
+        )
+        _print_table(_evaluation_rows(result))
 
 
 @app.command()
@@ -355,6 +410,32 @@ def demo(
 
 # (num, steps, seed, options, prime) to sequences in raw units
 Draw = Callable[[int, int | None, int, dict[str, float | None], Path | None], list]
+
+
+def _evaluation_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The table of `vrnn evaluate`."""
+    units = {
+        "nats_per_sequence": "nats a sequence",
+        "nats_per_step": "nats a step",
+        "bits_per_dimension": "bits a dimension",
+    }
+    scales: dict[str, Mapping[str, Any]] = {"normalised": result}
+    if any(result["raw"][name] != result[name] for name in units):
+        scales[f"raw ({result['units']})"] = result["raw"]
+    rows = []
+    for scale, estimates in scales.items():
+        for name, unit in units.items():
+            estimate, noise = estimates[name], estimates[name]["noise_error"]
+            rows.append(
+                {
+                    "unit": unit,
+                    "of x": scale,
+                    "mean": f"{estimate['mean']:.4f}",
+                    "standard error": f"{estimate['standard_error']:.4f}",
+                    "of it noise": "not measured" if noise is None else f"{noise:.4f}",
+                }
+            )
+    return rows
 
 
 def _open_run(source: Path) -> tuple[Medium, Draw]:

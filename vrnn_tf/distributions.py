@@ -1,4 +1,4 @@
-"""tfd for the active Keras backend, and the three distributions that it lacks."""
+"""tfd for the active Keras backend, and the four distributions that it lacks."""
 
 from __future__ import annotations
 
@@ -126,6 +126,45 @@ class DiscretizedLogistic(_Density):
         return ops.where(
             level == 0, below_upper_edge, ops.where(level == top, above_lower_edge, inside)
         )
+
+
+class NADE(_Density):
+    """Bits of which each depends on those before it (Larochelle and Murray, 2011).
+
+        p(x_d = 1 | x_<d) = sigmoid(b_d + V_d . sigmoid(c + sum_{j < d} x_j W_j))
+
+    Args:
+        hidden_bias: c, `[..., U]`.
+        logit_bias: b, `[..., D]`.
+        below: W, `[D, U]`.
+        above: V, `[D, U]`.
+    """
+
+    def __init__(self, hidden_bias, logit_bias, below, above, name="NADE"):
+        parameters = dict(locals())
+        self.hidden_bias, self.logit_bias = hidden_bias, logit_bias
+        self.below, self.above = below, above
+        super().__init__((logit_bias.shape[-1],), logit_bias.dtype, parameters, name)
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            "hidden_bias": _Properties(event_ndims=1),
+            "logit_bias": _Properties(event_ndims=1),
+            "below": _Properties(event_ndims=2),
+            "above": _Properties(event_ndims=2),
+        }
+
+    def _log_prob(self, x):
+        size, units = self.below.shape
+        # One product for all d: row j of the matrix adds W_j to the sums of every d > j.
+        earlier = ops.triu(ops.ones((size, size), x.dtype), k=1)
+        matrix = ops.expand_dims(earlier, -1) * ops.expand_dims(self.below, 1)
+        sums = ops.matmul(x, ops.reshape(matrix, (size, size * units)))
+        sums = ops.reshape(sums, (*ops.shape(x)[:-1], size, units))
+        hidden = ops.sigmoid(sums + ops.expand_dims(self.hidden_bias, -2))
+        logits = self.logit_bias + ops.sum(hidden * self.above, axis=-1)
+        return ops.sum(x * logits - ops.softplus(logits), axis=-1)
 
 
 class IndependentBlocks(_Density):

@@ -247,7 +247,7 @@ class PianoRoll(Medium):
     steps_per_second: float = 4.0
 
     kind = "pianoroll"
-    likelihoods = ("bernoulli",)
+    likelihoods = ("bernoulli", "nade")
     suffixes = (".png", ".mid")
 
     def __post_init__(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from vrnn_tf import bounds, generation, likelihoods, presets, rng
-from vrnn_tf.cell import VRNNCell
+from vrnn_tf.cell import VRNNCell, core_output_size
 from vrnn_tf.networks import (
     DiagonalGaussian,
     FeedForward,
@@ -33,6 +34,7 @@ from vrnn_tf.validation import (
 )
 
 NETWORKS = ("phi_x", "phi_z", "prior", "posterior", "decoder")
+POSTERIORS = ("filtering", "smoothing", "residual", "residual_smoothing")
 
 
 @keras.saving.register_keras_serializable(package="vrnn_tf")
@@ -64,13 +66,17 @@ class VRNN(keras.Model):
         activation: of the hidden layers.
         embedding_size: length of the symbol vectors that phi_x starts with; categorical only.
         prior: "conditional" (Eq. 5) or "standard_normal" (VRNN-I).
-        posterior: "filtering" (Eq. 9) or "residual" (its mean is relative to the prior's).
+        posterior: "filtering" (Eq. 9), "smoothing" (also reads x_>t, through a recurrence that runs
+            backwards), "residual" (its mean is relative to the prior's) or "residual_smoothing".
         initialization: "glorot" (Keras's defaults) or "paper".
         max_norm: the largest norm of the columns of non-recurrent kernels, or None.
         min_scale: floor of the scales of prior and posterior.
-        kl_weight: weight of the KL term in the loss. The metrics always show the true bound.
+        bound: what training maximises and the metrics show: "elbo" (Eq. 11), or an IWAE or FIVO
+            bound, `{"name": "fivo", "num_samples": 4}`; see `bounds.Bound`.
+        kl_weight: weight of the KL term in the loss, with IWAE and FIVO of log q(z) - log p(z). The
+            metrics of evaluation always show the true bound.
         kl_warmup_steps: training steps over which the weight grows linearly to `kl_weight`.
-        free_nats: nats a step of KL that cost nothing ("free bits").
+        free_nats: nats a step of KL that cost nothing ("free bits"); with the ELBO only.
         stateful_batch_size: B of `fit` and `evaluate` on chunks of long sequences, or None. The
             states then go on from one batch to the next wherever `reset` is not 1.
         seed: fixes initial weights and noise.
@@ -84,7 +90,8 @@ class VRNN(keras.Model):
     Output shape:
         A dictionary: log_likelihood and kl `[B, T]` (nats a step, 0 where masked), raw_parameters
         `[B, T, P]` (see `likelihood.parameters`), h_tm1 `[B, T, H]` and, with a latent variable,
-        prior_loc, prior_scale, posterior_loc, posterior_scale and z `[B, T, Z]`.
+        prior_loc, prior_scale, posterior_loc, posterior_scale and z `[B, T, Z]`. With an IWAE or
+        FIVO bound also the bound `[B]` under its name, in training nothing else.
 
     Masking:
         What stands at masked steps changes nothing: neither loss, gradients nor states.
@@ -103,6 +110,7 @@ class VRNN(keras.Model):
     Traceback (most recent call last):
     ...
     ValueError: `likelihood` must be one of ['gaussian', 'gmm', 'bivariate_gmm', 'bernoulli', \
+'nade', \
 'categorical', 'discretized_logistic_mixture']. Received 'gaussian_1d'. Did you mean 'gaussian'?
     >>> model = VRNN("bivariate_gmm", latent_size=2, recurrent_units=8, hidden_units=4)
     >>> model(np.zeros((1, 5, 3), "float32"))["kl"].shape
@@ -123,6 +131,7 @@ class VRNN(keras.Model):
         initialization: str = "glorot",
         max_norm: float | None = None,
         min_scale: float = likelihoods.MIN_SCALE,
+        bound: str | Mapping[str, Any] | bounds.Bound = "elbo",
         kl_weight: float = 1.0,
         kl_warmup_steps: int = 0,
         free_nats: float = 0.0,
@@ -137,7 +146,7 @@ class VRNN(keras.Model):
         self.activation = activation
         self.embedding_size = self._check_embedding(embedding_size)
         self.prior = check_choice("prior", prior, ("conditional", "standard_normal"))
-        self.posterior = check_choice("posterior", posterior, ("filtering", "residual"))
+        self.posterior = check_choice("posterior", posterior, POSTERIORS)
         self.max_norm = None if max_norm is None else check_number("max_norm", max_norm, 0.0, True)
         self.min_scale = check_number("min_scale", min_scale, 0.0, strict=True)
         self.kl_weight = check_number("kl_weight", kl_weight, 0.0)
@@ -145,6 +154,7 @@ class VRNN(keras.Model):
         self.free_nats = check_number("free_nats", free_nats, 0.0)
         if stateful_batch_size is not None:
             check_integer("stateful_batch_size", stateful_batch_size, 1)
+        self.bound = self._check_bound(bounds.get(bound), stateful_batch_size)
         self.stateful_batch_size = stateful_batch_size
         self.seed = check_integer("seed", seed, -(2**31))
         self.initialization = Initialization(
@@ -153,6 +163,20 @@ class VRNN(keras.Model):
         self.recurrent_units, self.recurrent_cell = recurrent_units, recurrent_cell
         self._make_networks(self._make_core())
         self.build()
+
+    def _check_bound(self, bound: bounds.Bound, stateful_batch_size: int | None) -> bounds.Bound:
+        if bound.name != "elbo":
+            for name, value in (
+                ("latent_size=0", not self.latent_size),
+                ("free_nats", self.free_nats),
+                ("stateful_batch_size", stateful_batch_size is not None),
+            ):
+                if value:
+                    raise ValueError(
+                        f"The bound {bound} goes with whole sequences and a latent variable. "
+                        f"Received {name}. Choose the bound 'elbo', or leave it out."
+                    )
+        return bound
 
     def _check_embedding(self, embedding_size: int | None) -> int | None:
         if (embedding_size is None) != (self.likelihood.num_symbols is None):
@@ -186,6 +210,7 @@ class VRNN(keras.Model):
 
     def _make_networks(self, core: keras.Layer) -> None:
         policy = self.dtype_policy
+        self.likelihood_weights = self.likelihood.layer  # for Keras to find them
 
         def body(network: str, first: Sequence = (), last: Sequence = ()) -> FeedForward:
             widths = self.hidden_units[network]
@@ -206,13 +231,24 @@ class VRNN(keras.Model):
             embedding = [SymbolEmbedding(symbols, size, seed=self.seed, dtype=policy)]
         self.phi_x = body("phi_x", first=embedding)
         latent: dict[str, Any] = {}
+        self.lookahead, lookahead_size = None, 0
+        if self.latent_size and self.posterior.endswith("smoothing"):
+            lookahead_size = [*self.hidden_units["posterior"], core_output_size(core)][0]
+            self.lookahead = keras.layers.RNN(
+                self.initialization.recurrent_cell("gru", lookahead_size),
+                return_sequences=True,
+                go_backwards=True,
+                name="lookahead",
+                dtype=policy,
+            )
         if self.latent_size:
             latent = {
                 "posterior_network": gaussian("posterior"),
                 "prior_network": gaussian("prior") if self.prior == "conditional" else None,
                 "phi_z": body("phi_z"),
                 "latent_size": self.latent_size,
-                "residual_posterior": self.posterior == "residual",
+                "residual_posterior": self.posterior.startswith("residual"),
+                "lookahead_size": lookahead_size,
             }
         self.cell = VRNNCell(core, **latent, dtype=policy)
         self.recurrence = Recurrence(
@@ -229,7 +265,10 @@ class VRNN(keras.Model):
             return
         self.phi_x.build((None, None, self.likelihood.event_size))
         features = self.phi_x.output_size
-        self.recurrence.build((None, None, features + self.latent_size))
+        if self.lookahead is not None:
+            self.lookahead.build((None, None, features))
+        known = features + self.cell.lookahead_size
+        self.recurrence.build((None, None, known + self.latent_size))
         phi_z_size = self.cell.phi_z.output_size if self.latent_size else 0
         self.decoder.build((None, None, phi_z_size + self.cell.hidden_size))
         # Counts training batches: the noise of each and the warm-up of the KL weight.
@@ -237,7 +276,8 @@ class VRNN(keras.Model):
             name="training_calls", shape=(), dtype="int32", initializer="zeros", trainable=False
         )
         self.carried = {mode: self._add_carried(mode) for mode in ("training", "evaluation")}
-        self.metric_of = {name: NatsPerSequence(name=name) for name in ("elbo", "nll", "kl")}
+        names = ("elbo", "nll", "kl") if self.bound.name == "elbo" else (self.bound.name,)
+        self.metric_of = {name: NatsPerSequence(name=name) for name in names}
 
     def _add_carried(self, mode: str) -> list:
         """What goes on from batch to batch: the number of steps so far `[B]` and the states."""
@@ -264,9 +304,12 @@ class VRNN(keras.Model):
     # --- training --------------------------------------------------------------------------------
 
     def call(self, inputs, mask=None, training=False):
-        x, mask, reset = self._standardize_inputs(inputs, mask)
+        x, mask = self.standardize_inputs(inputs, mask)
+        reset = self._check_reset(inputs, x)
         call = self.training_calls if training else ops.zeros((), "int32")
         seeds = rng.sequence_seeds(self.seed, call, ops.shape(x)[0])
+        if self.bound.name != "elbo":
+            return self._call_particles(x, mask, seeds, training)
         carried = self.carried["training" if training else "evaluation"]
         start, *initial = _zero_rows(carried, reset)
         outputs, states = self.observe(x, mask, seeds, initial or None, start, training)
@@ -278,6 +321,16 @@ class VRNN(keras.Model):
         if training:
             self.training_calls.assign_add(1)
         return outputs
+
+    def _call_particles(self, x, mask, seeds, training):
+        weight = self._kl_weight(training)
+        nats = bounds.particle_bound(self, x, mask, seeds, self.bound, weight)
+        self.add_loss(-ops.sum(nats) / _count_rows(mask))
+        if training:
+            self.training_calls.assign_add(1)
+            return {self.bound.name: nats}
+        outputs, _ = self.observe(x, mask, seeds)
+        return {self.bound.name: nats, **outputs}
 
     def observe(self, x, mask, seeds, initial_states=None, start=None, training=False):
         """Runs the posterior over observations: the path of training, priming and scoring.
@@ -294,7 +347,7 @@ class VRNN(keras.Model):
             The dictionary described in the class and the states after the last observation.
         """
         x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
-        inputs = self.phi_x(x)
+        _, inputs = self.encode(x, mask)
         if self.latent_size:
             eps = ops.cast(self._posterior_noise(x, seeds, start), inputs.dtype)
             inputs = ops.concatenate([inputs, eps], axis=-1)
@@ -312,6 +365,19 @@ class VRNN(keras.Model):
         outputs["log_likelihood"] = bounds.zero_masked(log_likelihood, mask)
         outputs["kl"] = bounds.zero_masked(self._kl(outputs, log_likelihood), mask)
         return outputs, states
+
+    def encode(self, x, mask):
+        """phi_x(x) `[B, T, F]`, and what the posterior reads of x at each step, `[B, T, F + L]`.
+
+        Args:
+            x: float32 `[B, T, D]`, finite everywhere.
+            mask: bool `[B, T]`.
+        """
+        phi_x = self.phi_x(x)
+        if self.lookahead is None:
+            return phi_x, phi_x
+        ahead = ops.flip(self.lookahead(phi_x, mask=mask), axis=1)  # [x_t .. x_T] at step t
+        return phi_x, ops.concatenate([phi_x, ahead], axis=-1)
 
     def decode(self, phi_z, h_tm1):
         """Eq. (6): raw parameters of the likelihood, `[..., P]`. `phi_z` is None without z."""
@@ -334,7 +400,7 @@ class VRNN(keras.Model):
 
     def _add_bound(self, outputs, mask, training) -> None:
         """Adds the negative bound, nats a sequence, averaged over the rows that hold anything."""
-        rows = ops.maximum(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")), 1.0)
+        rows = _count_rows(mask)
         self.add_loss(-ops.sum(outputs["log_likelihood"]) / rows)
         if self.latent_size:
             kl = bounds.zero_masked(bounds.with_free_bits(outputs["kl"], self.free_nats), mask)
@@ -358,19 +424,23 @@ class VRNN(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         _refuse_targets({"y": y, "sample_weight": sample_weight})
-        _, mask, reset = self._standardize_inputs(x, None)
+        named, (x_checked, mask) = x, self.standardize_inputs(x)
+        reset = self._check_reset(named, x_checked)
         begins = ops.any(mask, axis=-1)
         if reset is not None:
             begins = ops.logical_and(begins, reset)
         sequences = ops.sum(ops.cast(begins, "float32"))
-        log_likelihood, kl = ops.sum(y_pred["log_likelihood"]), ops.sum(y_pred["kl"])
-        values = {"elbo": log_likelihood - kl, "nll": -log_likelihood, "kl": kl}
+        if self.bound.name == "elbo":
+            log_likelihood, kl = ops.sum(y_pred["log_likelihood"]), ops.sum(y_pred["kl"])
+            values = {"elbo": log_likelihood - kl, "nll": -log_likelihood, "kl": kl}
+        else:
+            values = {self.bound.name: ops.sum(y_pred[self.bound.name])}
         for name, metric in self.metric_of.items():
             metric.update_state(values[name], sequences)
         return super().compute_loss(x=x, y_pred=y_pred, training=training)
 
-    def _standardize_inputs(self, inputs, mask):
-        """Returns x float32 `[B, T, D]`, mask bool `[B, T]`, reset bool `[B]` (None: stateless)."""
+    def standardize_inputs(self, inputs, mask=None):
+        """x float32 `[B, T, D]`, zero where masked, and mask bool `[B, T]`, from any inputs."""
         named = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
         expected = {"x", "mask", "reset"} if self.stateful_batch_size else {"x", "mask"}
         if "x" not in named or not set(named) <= expected:
@@ -392,18 +462,21 @@ class VRNN(keras.Model):
         mask = ops.cast(mask, "bool")
         _check_mask(mask, x)
         x = _check_finite(ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x)))
-        return x, mask, self._check_reset(named, x)
+        return x, mask
 
-    def _check_reset(self, named: Mapping[str, Any], x):
+    def _check_reset(self, inputs, x):
+        """reset bool `[B]`; None for a stateless model."""
         batch = self.stateful_batch_size
         if batch is None:
             return None
+        named = inputs if isinstance(inputs, Mapping) else {}
         reset = ops.cast(named.get("reset", ()), "bool")
         if "reset" not in named or not _sizes_agree((*reset.shape, x.shape[0]), (batch, batch)):
             raise ValueError(
                 f"A model with stateful_batch_size={batch} needs 'reset' [{batch}] and x "
-                f"[{batch}, T, D]. Received {list(named)} with x of shape {tuple(x.shape)}, reset "
-                f"of shape {tuple(reset.shape)}. Batch to that size; drop or pad the last batch."
+                f"[{batch}, T, D]. Received {list(named) or 'x alone'} with x of shape "
+                f"{tuple(x.shape)}, reset of shape {tuple(reset.shape)}. Batch to that size; drop "
+                "or pad the last batch."
             )
         return reset
 
@@ -512,6 +585,7 @@ class VRNN(keras.Model):
             "initialization": self.initialization.scheme,
             "max_norm": self.max_norm,
             "min_scale": self.min_scale,
+            "bound": dataclasses.asdict(self.bound),
             "kl_weight": self.kl_weight,
             "kl_warmup_steps": self.kl_warmup_steps,
             "free_nats": self.free_nats,
@@ -599,6 +673,11 @@ def _check_mask(mask, x) -> None:
             f"`mask` must be [B, T], one entry for each step of x. Received shape "
             f"{tuple(mask.shape)} for x of shape {tuple(x.shape)}."
         )
+
+
+def _count_rows(mask):
+    """How many rows `[B, T]` hold anything, at least 1."""
+    return ops.maximum(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")), 1.0)
 
 
 def _zero_rows(carried: Sequence, reset) -> list:

@@ -38,7 +38,7 @@ class Recurrence(keras.layers.RNN):
         **kwargs: as for `keras.layers.RNN`.
 
     Call arguments:
-        sequences: `[B, T, F + Z]`, see `VRNNCell`.
+        sequences: `[B, T, F + L + Z]`, see `VRNNCell`.
         initial_state: `[h, *core states]`, each `[B, size]`; h is taken from the core's states.
         mask: bool `[B, T]`.
         training: whether to keep what the gradients need.
@@ -98,15 +98,17 @@ def _run(cell: VRNNCell, sequences, states: Sequence, mask, training) -> tuple[A
     from vrnn_tf.scan import scan
 
     inputs = _swap(sequences)  # time first: a step's rows lie side by side
-    phi_x, noise = inputs, []
+    phi_x, evidence, noise = inputs, None, []
     if cell.latent_size:
-        features = inputs.shape[-1] - cell.latent_size
-        phi_x, eps = tf.split(inputs, [features, cell.latent_size], axis=-1)
+        sizes = [inputs.shape[-1] - cell.latent_size, cell.latent_size]
+        evidence, eps = tf.split(inputs, sizes, axis=-1)
+        sizes = [sizes[0] - cell.lookahead_size, cell.lookahead_size]
+        phi_x = tf.split(evidence, sizes, axis=-1)[0] if cell.lookahead_size else evidence
         noise = [eps]
     hoisted = _HoistedCell(cell)
     raw, (h_tm1,), states = scan(
         hoisted.step,
-        hoisted.maps(phi_x),
+        hoisted.maps(phi_x, evidence),
         noise,
         states[1:],
         None if mask is None else tf.transpose(mask),
@@ -141,12 +143,12 @@ class _HoistedCell:
         last = f"posterior/{len(self.chains.get('posterior', ())) - 1}"
         self.outputs = [last] if cell.latent_size else []
 
-    def maps(self, phi_x) -> dict[str, Affine]:
-        """The maps of `step`, for phi_x `[T, B, F]`."""
+    def maps(self, phi_x, evidence) -> dict[str, Affine]:
+        """The maps of `step`, of phi_x `[T, B, F]` and the posterior's evidence `[T, B, F + L]`."""
         dtype, maps = self.cell.compute_dtype, {}
         for chain, layers in self.chains.items():
             for i, layer in enumerate(layers):
-                known = phi_x if (chain, i) == ("posterior", 0) else None
+                known = evidence if (chain, i) == ("posterior", 0) else None
                 maps[f"{chain}/{i}"] = _affine(layer.kernel, layer.bias, known, dtype)
         for i, core in enumerate(self.cores):
             gates, known = GATES[type(core)], phi_x if i == 0 else None

@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 # One key word tells apart what the noise is for, so that no two uses ever share a number.
-LATENT, OBSERVATION, POSTERIOR, SEED = 0, 1, 2, 3
+LATENT, OBSERVATION, POSTERIOR, SEED, PARTICLE, RESAMPLING = range(6)
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _KEY_PARITY = 0x1BD11BDA
@@ -58,7 +58,7 @@ def uniform(
         seed: int32 `[B]`, one seed for each sequence.
         step: int32 `[T]` or `[B, T]`, the numbers of the time steps.
         size: how many numbers each step needs.
-        stream: `LATENT`, `OBSERVATION` or `POSTERIOR`.
+        stream: `LATENT`, `OBSERVATION`, `POSTERIOR` or `RESAMPLING`.
 
     Returns:
         float32 `[B, T, size]`, multiples of 2^-24.
@@ -132,20 +132,42 @@ def logistic(uniforms: keras.KerasTensor) -> keras.KerasTensor:
     return ops.log(uniforms) - ops.log(1.0 - uniforms)
 
 
-def sequence_seeds(seed: int, call: keras.KerasTensor, batch_size) -> keras.KerasTensor:
+def sequence_seeds(
+    seed: int, call: keras.KerasTensor, batch_size, first: keras.KerasTensor | int = 0
+) -> keras.KerasTensor:
     """One seed for each row of the `call`-th batch of a model.
 
     Args:
         seed: the model's seed.
         call: int32 scalar, counts the batches.
         batch_size: B, an integer or a scalar tensor.
+        first: the number of the first row.
 
     Returns:
         int32 `[B]`.
     """
-    rows = ops.arange(batch_size, dtype="int32")
+    rows = ops.arange(batch_size, dtype="int32") + first
     seed, stream = (ops.convert_to_tensor(word, dtype="int32") for word in (seed, SEED))
     return threefry2x32(seed, stream, ops.zeros_like(rows) + call, rows)[0]
+
+
+def particle_seeds(seeds: keras.KerasTensor, num_samples: int) -> keras.KerasTensor:
+    """The seeds of N particles of each sequence; the first particle has the sequence's own.
+
+    Args:
+        seeds: int32 `[B]`.
+        num_samples: N.
+
+    Returns:
+        int32 `[B N]`, those of a sequence side by side.
+    """
+    if num_samples == 1:
+        return seeds
+    numbers = ops.arange(1, num_samples, dtype="int32")
+    own = ops.expand_dims(seeds, -1)
+    stream = ops.convert_to_tensor(PARTICLE, dtype="int32")
+    others = threefry2x32(own, stream, ops.zeros_like(numbers), numbers)[0]
+    return ops.reshape(ops.concatenate([own, others], axis=-1), (-1,))
 
 
 def _xor(a, b):

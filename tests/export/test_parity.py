@@ -27,6 +27,10 @@ CASES = {
         "likelihood": {"name": "bivariate_gmm", "num_components": 3, "end_of_sequence": True}
     },
     "bernoulli": {"likelihood": {"name": "bernoulli", "event_size": 5}},
+    "nade": {
+        "likelihood": {"name": "nade", "event_size": 5, "units": 3},
+        "posterior": "smoothing",
+    },
     "categorical": {
         "likelihood": {"name": "categorical", "num_classes": 6, "end_class": 2},
         "embedding_size": 4,

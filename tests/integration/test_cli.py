@@ -47,6 +47,18 @@ def exported(folder):
     return out
 
 
+def test_evaluate_prints_a_table_or_json(folder):
+    arguments = ["evaluate", folder, "--bound", "iwae", "--samples", 5]  # no test split here
+    result = vrnn(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "8 sequences" in result.output and "iwae-5" in result.output
+    assert "nats a sequence" in result.output and "raw (" in result.output
+    figures = json.loads(vrnn(*arguments, "--json").stdout)
+    assert f"{figures['raw']['nats_per_step']['mean']:.4f}" in result.output
+    assert f"{figures['bits_per_dimension']['standard_error']:.4f}" in result.output
+    assert figures["nats_per_sequence"]["noise_error"] > 0.0
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png", "npz"])
 def test_generate_writes_each_format(folder, tmp_path, suffix):
     out = tmp_path / f"lines.{suffix}"
@@ -149,6 +161,13 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
         (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
         (["verify", "{tmp}"], "metadata.json"),
+        (["evaluate", "{tmp}"], "is not a run folder"),
+        (["evaluate", "{run}", "--split", "rest"], "`split` must be one of"),
+        (["evaluate", "{run}", "--bound", "iwea"], "Did you mean 'iwae'"),
+        (["evaluate", "{run}", "--samples", "3"], "The ELBO has one sample"),
+        (["evaluate", "{run}", "--bound", "fivo", "--samples", "0"], "num_samples"),
+        (["evaluate", "{run}", "--dataset", "jsb_chorales"], "does not describe"),
+        (["evaluate", "{run}", "--data", "colour=blue"], "colour"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(folder, tmp_path, arguments, message):

@@ -68,6 +68,36 @@ def test_the_saved_model_is_the_best_one(folder):
     assert bound == pytest.approx(summary["after"]["val_elbo"], rel=1e-5)
 
 
+def test_evaluation_of_a_run(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    result = run.evaluate(folder, "validation", repeats=8)
+    assert (result["num_sequences"], result["bound"], result["exact"]) == (10, "elbo", False)
+    nats, raw = result["nats_per_sequence"], result["raw"]["nats_per_sequence"]
+    assert abs(nats["mean"] - summary["after"]["val_elbo"]) < 10.0 * nats["noise_error"] * 8**0.5
+    assert raw["mean"] - nats["mean"] == pytest.approx(summary["raw_unit_offset"], rel=1e-4)
+    tighter = run.evaluate(folder, "validation", "fivo", 16)
+    assert tighter["bound"] == "fivo-16"
+    assert tighter["nats_per_sequence"]["mean"] > nats["mean"]
+    again = run.evaluate(folder, "validation", "fivo", 16, dataset=CONFIG.dataset)
+    assert again == tighter
+    with pytest.raises(ValueError, match="`split` must be one of"):
+        run.evaluate(folder, "holdout")
+    with pytest.raises(ValueError, match="does not describe"):
+        run.evaluate(folder, dataset="tiny_shakespeare")
+
+
+def test_a_run_keeps_the_weights_that_are_best_by_its_own_bound(tmp_path):
+    bound = {"name": "fivo", "num_samples": 2}
+    summary = train(tmp_path / "run", model={**CONFIG.model, "bound": bound}, epochs=2)
+    assert summary["bound"] == "val_fivo"
+    with open(tmp_path / "run" / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) == {"epoch", "loss", "fivo", "val_loss", "val_fivo"}
+    assert summary["after"]["val_fivo"] == max(float(row["val_fivo"]) for row in rows)
+    resumed = train(tmp_path / "run", model={**CONFIG.model, "bound": bound}, epochs=2, resume=True)
+    assert resumed["after"] == summary["after"]
+
+
 class StopAfterTwo(callbacks.DrawSamples):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 1:
