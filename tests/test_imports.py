@@ -32,6 +32,7 @@ FLOORS = {
     "generation": 3,
     "recurrence": 3,
     "models": 4,
+    "analysis": 5,
     "evaluation": 5,
     "vrnn_tf": 6,
     "export": 7,

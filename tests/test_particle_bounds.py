@@ -41,7 +41,12 @@ def particle_bound(model, x, bound, mask=MASK):
 
 
 @pytest.mark.parametrize(
-    "name", ["lstm", "gru", "stack", "standard_normal", "residual", "smoothing"]
+    "name",
+    [
+        "lstm",
+        "smoothing",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("gru", "stack", "standard_normal")),
+    ],
 )
 def test_iwae_is_the_mean_of_importance_weights(name):
     model = tiny_models.make_case(name)

@@ -59,9 +59,13 @@ def assert_gradients_equal(found, expected, model, tolerance=1e-5):
         assert error <= tolerance * np.linalg.norm(b), f"{weight.path}: {error}"
 
 
+QUICK = ("lstm", "gru", "mixed_stack", "standard_normal", "residual_smoothing", "no_latent")
+
+
 @pytest.mark.parametrize(
     ("name", "mask"),
-    [(name, MASK) for name in CASES] + [("lstm", None), ("residual", None)],
+    [pytest.param(name, MASK, marks=() if name in QUICK else pytest.mark.slow) for name in CASES]
+    + [("lstm", None), ("residual", None)],
     ids=lambda value: value if isinstance(value, str) else "whole" if value is None else "masked",
 )
 def test_outputs_and_gradients_equal_the_plain_ones(name, mask):

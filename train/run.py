@@ -169,16 +169,57 @@ def evaluate(
     Raises:
         ValueError: if the run cannot be read, the data do not fit it or the split is empty.
     """
+    Bound(bound, num_samples)  # before the data are read
+    run, found = load_with_data(folder, split, dataset, data_dir, dataset_options)
+    batches = pipeline.Batches(
+        found.sequences, run.config.batch_size, num_buckets=run.config.num_buckets
+    )
+    evaluation = evaluate_bound(
+        run.model,
+        batches.epoch(0),
+        bound,
+        num_samples,
+        normalization=run.normalization,
+        **options,
+    )
+    return {
+        "dataset": found.dataset,
+        "split": found.split,
+        "units": run.medium.units,
+        **evaluation.to_dict(),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Sequences for a run.
+
+    Attributes:
+        dataset: where they are from.
+        split: "train", "validation" or "test".
+        sequences: `[T_i, D]`, as the run's model is fed.
+    """
+
+    dataset: str
+    split: str
+    sequences: list[np.ndarray]
+
+
+def load_with_data(
+    folder: Path,
+    split: str | None = None,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
+) -> tuple[Run, Found]:
+    """A run and sequences that its model can read; the arguments are those of `evaluate`."""
     if split is not None:
         check_choice("split", split, ("train", "validation", "test"))
-    Bound(bound, num_samples)  # before the data are read
     run = load(folder)
     config = run.config
     if dataset is not None and dataset != config.dataset:
-        config = dataclasses.replace(
-            config, dataset=dataset, dataset_options={}, data_dir=None, num_train=None
-        )
-        config = dataclasses.replace(config, num_validation=None)
+        other: dict[str, Any] = {"data_dir": None, "num_train": None, "num_validation": None}
+        config = dataclasses.replace(config, dataset=dataset, dataset_options={}, **other)
         _check_kind(config)
     config = dataclasses.replace(
         config,
@@ -197,21 +238,7 @@ def evaluate(
             f"on {run.medium.likelihood_arguments()}."
         )
     prepared = pipeline.prepare(sequences, run.normalization, run.model.likelihood)
-    batches = pipeline.Batches(prepared, config.batch_size, num_buckets=config.num_buckets)
-    evaluation = evaluate_bound(
-        run.model,
-        batches.epoch(0),
-        bound,
-        num_samples,
-        normalization=run.normalization,
-        **options,
-    )
-    return {
-        "dataset": config.dataset,
-        "split": split,
-        "units": splits.medium.units,
-        **evaluation.to_dict(),
-    }
+    return run, Found(config.dataset, split, prepared)
 
 
 def load(folder: Path) -> Run:

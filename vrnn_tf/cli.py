@@ -192,6 +192,50 @@ def evaluate(
 
 
 @app.command()
+def analyze(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Out,
+    num: Annotated[int, typer.Option(help="How many sequences, the first of the split.")] = 3,
+    split: Annotated[
+        str | None, typer.Option(help="train, validation or test. test, if there is one.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Another data set of that kind.")] = None,
+    data_dir: DataDir = None,
+    data: DataOptions = None,
+    seed: Seed = 0,
+) -> None:
+    """Draws what the latent variable does: how far the posterior's mean moves and the KL over time,
+    dimensions that are used, reconstructions, samples, a walk along one dimension.
+
+    The numbers behind the figures are in latent.npz and summary.json.
+
+    Example: `vrnn analyze runs/demo --out analysis`
+    """
+    with _clear_errors():
+        from vrnn_tf.validation import check_integer
+
+        check_integer("num", num, 1)
+        _import_tensorflow_quietly()
+        from vrnn_tf import analysis
+        from vrnn_tf.train import run as runs
+
+        options = _key_values("--data", data) if data else None
+        loaded, found = runs.load_with_data(run, split, dataset, _absolute(data_dir), options)
+        result = analysis.analyze(
+            loaded.model,
+            found.sequences[:num],
+            loaded.normalization,
+            loaded.medium,
+            out,
+            seed,
+        )
+        typer.echo(
+            f"{out}: {found.dataset}, {found.split}: KL {result['kl']:.3f} nats a step, "
+            f"{result['active_dimensions']} of {result['dimensions']} dimensions of z are used"
+        )
+
+
+@app.command()
 def generate(
     source: Annotated[Path, typer.Argument(help="A run folder or an exported .tflite file.")],
     out: Out,

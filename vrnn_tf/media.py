@@ -126,6 +126,14 @@ class Medium:
     def _save(self, path: Path, sequences: list[np.ndarray]) -> None:
         raise NotImplementedError
 
+    def plot(self, axes, x: np.ndarray) -> None:
+        """Draws raw x `[T, D]` into matplotlib axes."""
+        raise NotImplementedError
+
+    def marks(self, x: np.ndarray) -> np.ndarray:
+        """The steps of raw x at which something ends, for figures over time."""
+        return np.zeros(0, int)
+
     def check(self, x: np.ndarray) -> None:
         """Raises ValueError if raw x `[T, D]` holds what the medium cannot mean."""
 
@@ -170,6 +178,15 @@ class Strokes(Medium):
     def check(self, x):
         if not np.isin(x[:, 2], (0, 1, 2)).all():
             raise ValueError("The third column, pen, must be 0 or 1 (2: the end of the line).")
+
+    def plot(self, axes, x):
+        for stroke in drawing.to_polylines(x):
+            axes.plot(*stroke.T, linewidth=0.8, color="black", solid_capstyle="round")
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+
+    def marks(self, x):
+        return np.flatnonzero(x[:, 2] > 0.5)
 
     def _save(self, path, sequences):
         drawing.save(path, sequences)
@@ -223,9 +240,10 @@ class Audio(Medium):
             with files.atomic(path) as temporary:
                 soundfile.write(temporary, joined, self.sampling_rate, subtype="PCM_16")
         else:
-            _save_plots(path, waves, self._plot)
+            _save_plots(path, waves, self.plot)
 
-    def _plot(self, axes, wave) -> None:
+    def plot(self, axes, wave) -> None:
+        wave = np.reshape(wave, -1)
         axes.plot(np.arange(len(wave)) / self.sampling_rate, wave, linewidth=0.4, color="black")
         axes.set_xlabel("seconds")
         axes.set_ylabel("full scale")
@@ -283,9 +301,9 @@ class PianoRoll(Medium):
             with files.atomic(path) as temporary:
                 self._midi(sequences).save(temporary)
         else:
-            _save_plots(path, sequences, self._plot)
+            _save_plots(path, sequences, self.plot)
 
-    def _plot(self, axes, roll) -> None:
+    def plot(self, axes, roll) -> None:
         if not len(roll):
             return
         axes.imshow(roll.T, origin="lower", aspect="auto", cmap="Greys", interpolation="nearest")
@@ -373,6 +391,12 @@ class Text(Medium):
             divider = "\n\n" + "-" * 40 + "\n\n"
             text = divider.join(self.decode(x) for x in sequences) + "\n"
             temporary.write_text(text, encoding="utf-8")
+
+    def plot(self, axes, x):
+        for step, character in enumerate(self.decode(x)):
+            axes.text(step, 0.5, repr(character)[1:-1], ha="center", fontsize=6)
+        axes.set_xlim(0, max(len(x) - 1, 1))
+        axes.set_axis_off()
 
 
 def check_suffix(path: Path, suffixes: Sequence[str]) -> None:

@@ -59,6 +59,17 @@ def test_evaluate_prints_a_table_or_json(folder):
     assert figures["nats_per_sequence"]["noise_error"] > 0.0
 
 
+def test_analyze_draws_and_tells(folder, tmp_path):
+    out = tmp_path / "analysis"
+    result = vrnn("analyze", folder, "--num", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"validation: KL \d+\.\d+ nats a step, \d of 3 dimensions", result.output)
+    with np.load(out / "latent.npz", allow_pickle=False) as arrays:
+        kl = np.concatenate([arrays["kl_0"], arrays["kl_1"]])
+    told = json.loads((out / "summary.json").read_text())
+    assert told["kl"] == pytest.approx(kl.mean(), rel=1e-4)
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png", "npz"])
 def test_generate_writes_each_format(folder, tmp_path, suffix):
     out = tmp_path / f"lines.{suffix}"
@@ -161,6 +172,8 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
         (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
         (["verify", "{tmp}"], "metadata.json"),
+        (["analyze", "{tmp}", "--out", "{tmp}/a"], "is not a run folder"),
+        (["analyze", "{run}", "--num", "0", "--out", "{tmp}/a"], "num"),
         (["evaluate", "{tmp}"], "is not a run folder"),
         (["evaluate", "{run}", "--split", "rest"], "`split` must be one of"),
         (["evaluate", "{run}", "--bound", "iwea"], "Did you mean 'iwae'"),

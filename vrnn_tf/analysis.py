@@ -1,0 +1,252 @@
+"""What a trained model does with its latent variable: numbers, and figures of them.
+
+Figure 2 of arXiv:1506.02216 and what helps to tell a used latent variable from a collapsed one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from vrnn_tf import files
+from vrnn_tf.media import Medium
+from vrnn_tf.models import VRNN
+from vrnn_tf.networks import DiagonalGaussian
+from vrnn_tf.normalization import Normalization
+from vrnn_tf.validation import check_integer
+
+ACTIVE_NATS = 0.01  # a step; a dimension of z that tells less counts as unused
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """The posterior of one sequence, read step by step. float32 arrays.
+
+    Attributes:
+        x: `[T, D]`, normalised.
+        reconstruction: `[T, D]`: at every step the mode of the most probable component of
+            p(x_t | z_<=t, x_<t), with z from the posterior.
+        shift: `[T]`, |mu_t - mu_{t-1}|, the Euclidean distance that the posterior's mean moves;
+            0 at the first step.
+        kl: `[T]`, nats a step.
+        kl_of_dimension: `[T, Z]`, nats; its sum over Z is `kl`.
+        log_likelihood: `[T]`, nats a step.
+        posterior_loc, posterior_scale, prior_loc, prior_scale, z: `[T, Z]`.
+    """
+
+    x: np.ndarray
+    reconstruction: np.ndarray
+    shift: np.ndarray
+    kl: np.ndarray
+    kl_of_dimension: np.ndarray
+    log_likelihood: np.ndarray
+    posterior_loc: np.ndarray
+    posterior_scale: np.ndarray
+    prior_loc: np.ndarray
+    prior_scale: np.ndarray
+    z: np.ndarray
+
+
+def trace(model: VRNN, sequence: np.ndarray, seed: int = 0) -> Trace:
+    """Reads a sequence with the posterior.
+
+    Args:
+        model: with a latent variable.
+        sequence: `[T, D]`, normalised.
+        seed: of the noise of z.
+
+    Raises:
+        ValueError: if the model has no latent variable, or the sequence is not `[T, D]`.
+    """
+    _check_latent(model)
+    x, mask = model.standardize_inputs(np.asarray(sequence, np.float32)[None])
+    seeds = ops.convert_to_tensor([seed], dtype="int32")
+    outputs, _ = model.observe(x, mask, seeds)
+    noise = ops.full((1, len(sequence), model.likelihood.noise_size), 0.5)
+    best = model.likelihood.sample(outputs["raw_parameters"], noise, 0.0)
+    named = {name: ops.convert_to_numpy(value)[0] for name, value in outputs.items()}
+    posterior = DiagonalGaussian(named["posterior_loc"], named["posterior_scale"])
+    prior = DiagonalGaussian(named["prior_loc"], named["prior_scale"])
+    moved = np.diff(posterior.loc, axis=0, prepend=posterior.loc[:1])
+    kept = {f.name for f in dataclasses.fields(Trace)} & set(named)
+    return Trace(
+        x=np.asarray(sequence, np.float32),
+        reconstruction=ops.convert_to_numpy(best)[0],
+        shift=np.linalg.norm(moved, axis=-1),
+        kl_of_dimension=_kl_of_dimension(posterior, prior),
+        **{name: named[name] for name in kept},
+    )
+
+
+def traverse(
+    model: VRNN, dimension: int, offsets: Sequence[float], num_steps: int
+) -> list[np.ndarray]:
+    """Sequences whose z is the prior's mean but for one dimension, which is moved by scales.
+
+    Everything else is at temperature 0, so that what differs is what this dimension says.
+
+    Args:
+        model: with a latent variable.
+        dimension: 0 .. Z - 1.
+        offsets: in scales of the prior; one sequence for each.
+        num_steps: T.
+
+    Returns:
+        float32 `[T, D]`, normalised, for each offset.
+
+    Raises:
+        ValueError: if the model has no latent variable or a number is out of range.
+    """
+    _check_latent(model)
+    check_integer("num_steps", num_steps, 1)
+    if not 0 <= check_integer("dimension", dimension, 0) < model.latent_size:
+        raise ValueError(
+            f"`dimension` must be below latent_size={model.latent_size}. Received {dimension}."
+        )
+    cell, batch = model.cell, len(offsets)
+    move = np.zeros((batch, model.latent_size), np.float32)
+    move[:, dimension] = offsets
+    noise = ops.full((batch, model.likelihood.noise_size), 0.5)
+    states, made = cell.get_initial_state(batch), []
+    for _ in range(num_steps):
+        prior = cell.prior(states[0])
+        phi_z = cell.phi_z(prior.loc + prior.scale * ops.cast(move, prior.loc.dtype))
+        x = model.likelihood.sample(model.decode(phi_z, states[0]), noise, 0.0)
+        states = cell.recur(model.phi_x(x), phi_z, states)
+        made.append(ops.convert_to_numpy(x))
+    return list(np.stack(made, axis=1))
+
+
+def summary(traces: Sequence[Trace]) -> dict[str, Any]:
+    """How much z is used, over all steps of some sequences. JSON-able, nats a step."""
+    every = np.concatenate([t.kl_of_dimension for t in traces])
+    of_dimension = every.mean(axis=0)
+    return {
+        "kl": float(of_dimension.sum()),
+        "log_likelihood": float(np.concatenate([t.log_likelihood for t in traces]).mean()),
+        "active_dimensions": int((of_dimension > ACTIVE_NATS).sum()),
+        "dimensions": len(of_dimension),
+        "kl_of_dimension": [float(nats) for nats in of_dimension],
+        "shift": float(np.concatenate([t.shift[1:] for t in traces]).mean()),
+    }
+
+
+def analyze(
+    model: VRNN,
+    sequences: Sequence[np.ndarray],
+    normalization: Normalization,
+    medium: Medium,
+    folder: Path,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Writes figures and the data behind them.
+
+        latent.png, latent.npz   x, |mu_t - mu_{t-1}| and the KL over time (Figure 2 of the paper)
+        dimensions.png           nats a step in each dimension of z, most first
+        reconstructions.*        each sequence, and below it its reconstruction
+        samples.*                as many samples of the prior, equally long
+        traversal.*              the dimension that tells most, from -3 to 3 scales of the prior
+        summary.json             see `summary`
+
+    Where * is the first suffix of the medium. The arrays of latent.npz are those of `Trace`, with
+    the number of the sequence behind the name.
+
+    Args:
+        model: with a latent variable.
+        sequences: `[T_i, D]`, normalised.
+        normalization: that of the sequences.
+        medium: what they mean.
+        folder: is made if it is not there.
+        seed: of all noise.
+
+    Returns:
+        What summary.json holds.
+
+    Raises:
+        ValueError: if the model has no latent variable or there is no sequence.
+    """
+    if not len(sequences):
+        raise ValueError("An analysis needs at least one sequence. Received none.")
+    traces = [trace(model, x, seed + i) for i, x in enumerate(sequences)]
+    found = summary(traces)
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = medium.suffixes[0]
+
+    def save(name: str, normalised: Sequence[np.ndarray]) -> None:
+        medium.save(folder / (name + suffix), [normalization.invert(x) for x in normalised])
+
+    arrays = {
+        f"{name}_{i}": value
+        for i, t in enumerate(traces)
+        for name, value in dataclasses.asdict(t).items()
+    }
+    with files.atomic(folder / "latent.npz") as temporary:
+        np.savez(temporary, **arrays)
+    raw = [normalization.invert(t.x) for t in traces]
+    _save_figure(folder / "latent.png", _latent_figure(traces, raw, medium))
+    order = np.argsort(found["kl_of_dimension"])[::-1]
+    figure = _dimension_figure(np.array(found["kl_of_dimension"])[order])
+    _save_figure(folder / "dimensions.png", figure)
+    save("reconstructions", [x for t in traces for x in (t.x, t.reconstruction)])
+    longest = max(map(len, sequences))
+    save("samples", model.generate(len(traces), longest, medium.temperature, seed))
+    save("traversal", traverse(model, int(order[0]), np.linspace(-3.0, 3.0, 7).tolist(), longest))
+    files.write_json(folder / "summary.json", found)
+    return found
+
+
+def _check_latent(model: VRNN) -> None:
+    if not model.latent_size:
+        raise ValueError("The model has no latent variable to analyse (latent_size=0).")
+
+
+def _kl_of_dimension(q: DiagonalGaussian, p: DiagonalGaussian) -> np.ndarray:
+    ratio = np.square(q.scale / p.scale)
+    return 0.5 * (ratio + np.square((q.loc - p.loc) / p.scale) - 1.0 - np.log(ratio))
+
+
+def _latent_figure(traces: Sequence[Trace], raw: Sequence[np.ndarray], medium: Medium):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5 * len(traces), 6), dpi=100, layout="constrained")
+    rows = figure.subplots(3, len(traces), squeeze=False)
+    for (top, middle, bottom), t, x in zip(rows.T, traces, raw, strict=True):
+        medium.plot(top, x)
+        steps = np.arange(len(t.kl))
+        for axes, values, label in (
+            (middle, t.shift, "|mu_t - mu_t-1|"),
+            (bottom, t.kl, "KL, nats a step"),
+        ):
+            axes.plot(steps, values, linewidth=0.8, color="black")
+            axes.set_xlim(0, max(len(steps) - 1, 1))
+            axes.set_ylim(bottom=0.0)
+            axes.set_ylabel(label)
+            axes.set_xlabel("step")
+            for lift in medium.marks(x):
+                axes.axvline(lift, color="lightgrey", linewidth=0.6, zorder=0)
+    return figure
+
+
+def _dimension_figure(nats: np.ndarray):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.bar(np.arange(len(nats)), nats, color="black")
+    axes.axhline(ACTIVE_NATS, color="grey", linewidth=0.8)
+    axes.set_xlabel("dimension of z, most first")
+    axes.set_ylabel("KL, nats a step")
+    return figure
+
+
+def _save_figure(path: Path, figure) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    with files.atomic(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
