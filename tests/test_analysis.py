@@ -40,20 +40,25 @@ def test_a_trace_is_the_posterior_of_the_loop(model):
 
 def test_a_traversal_moves_one_dimension(model):
     offsets = (-2.0, 0.0, 2.0)
-    walks = analysis.traverse(model, 1, offsets, 4)
+    walks = analysis.traverse(model, 1, offsets, 4, temperature=0.0, seed=3)
+    size = rng.normal_noise_size(model.latent_size)
+    uniforms = rng.uniform(np.array([3], "int32"), np.arange(4, dtype="int32"), size, rng.LATENT)
+    eps = np.array(rng.normal(uniforms, model.latent_size), np.float64)
     loop = reference.LoopVRNN(model)
     components = model.likelihood.num_components
     for offset, walk in zip(offsets, walks, strict=True):
         h, states = np.zeros((1, 4)), loop.initial_states(1)
         for t in range(4):
             loc, scale = loop.prior(h)
-            z = loc + scale * np.array([[0.0, offset]])
+            z = loc + scale * (eps[:, t] + np.array([[0.0, offset]]))
             raw = loop.decode(z, h)[0]
             places = raw[components : 3 * components].reshape(components, 2)
             expected = [*places[raw[:components].argmax()], float(raw[-1] > 0.0)]
             np.testing.assert_allclose(walk[t], expected, rtol=1e-3, atol=1e-4)
             phi_x = loop.dense(model.phi_x.layers, walk[t : t + 1].astype("float64"))
             h, states = loop.recur(phi_x, z, h, states)
+    drawn = analysis.traverse(model, 0, [0.0], 4, temperature=0.7, seed=3)
+    np.testing.assert_allclose(drawn[0], model.generate(1, 4, 0.7, seed=3)[0], atol=1e-4)
     with pytest.raises(ValueError, match="below latent_size=2. Received 2"):
         analysis.traverse(model, 2, offsets, 4)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from vrnn_tf import files
+from vrnn_tf import files, generation, rng
 from vrnn_tf.media import Medium
 from vrnn_tf.models import VRNN
 from vrnn_tf.networks import DiagonalGaussian
@@ -85,17 +85,25 @@ def trace(model: VRNN, sequence: np.ndarray, seed: int = 0) -> Trace:
 
 
 def traverse(
-    model: VRNN, dimension: int, offsets: Sequence[float], num_steps: int
+    model: VRNN,
+    dimension: int,
+    offsets: Sequence[float],
+    num_steps: int,
+    temperature: float = 1.0,
+    seed: int = 0,
 ) -> list[np.ndarray]:
-    """Sequences whose z is the prior's mean but for one dimension, which is moved by scales.
+    """Samples that have all noise in common, with one dimension of z moved at every step.
 
-    Everything else is at temperature 0, so that what differs is what this dimension says.
+    z_t = prior mean + prior scale * (noise_t + offset), so what differs is what this dimension
+    says, and what the model then makes of it.
 
     Args:
         model: with a latent variable.
         dimension: 0 .. Z - 1.
         offsets: in scales of the prior; one sequence for each.
         num_steps: T.
+        temperature: multiplies the noise of x.
+        seed: of the noise. An offset of 0 gives the sequence that `generate` draws from it.
 
     Returns:
         float32 `[T, D]`, normalised, for each offset.
@@ -112,12 +120,17 @@ def traverse(
     cell, batch = model.cell, len(offsets)
     move = np.zeros((batch, model.latent_size), np.float32)
     move[:, dimension] = offsets
-    noise = ops.full((batch, model.likelihood.noise_size), 0.5)
+    seeds = ops.full((batch,), seed, dtype="int32")
+    steps = ops.tile(ops.arange(num_steps, dtype="int32")[None], (batch, 1))
+    noise = generation.draw_noise(model, seeds, steps)
+    size = rng.normal_noise_size(model.latent_size)
+    eps = rng.normal(noise[..., :size], model.latent_size) + ops.expand_dims(move, 1)
     states, made = cell.get_initial_state(batch), []
-    for _ in range(num_steps):
+    for t in range(num_steps):
         prior = cell.prior(states[0])
-        phi_z = cell.phi_z(prior.loc + prior.scale * ops.cast(move, prior.loc.dtype))
-        x = model.likelihood.sample(model.decode(phi_z, states[0]), noise, 0.0)
+        phi_z = cell.phi_z(prior.loc + prior.scale * ops.cast(eps[:, t], prior.loc.dtype))
+        raw = model.decode(phi_z, states[0])
+        x = model.likelihood.sample(raw, noise[:, t, size:], temperature)
         states = cell.recur(model.phi_x(x), phi_z, states)
         made.append(ops.convert_to_numpy(x))
     return list(np.stack(made, axis=1))
@@ -151,7 +164,7 @@ def analyze(
         dimensions.png           nats a step in each dimension of z, most first
         reconstructions.*        each sequence, and below it its reconstruction
         samples.*                as many samples of the prior, equally long
-        traversal.*              the dimension that tells most, from -3 to 3 scales of the prior
+        traversal.*              one sample, with the dimension that tells most moved by -1 .. 1
         summary.json             see `summary`
 
     Where * is the first suffix of the medium. The arrays of latent.npz are those of `Trace`, with
@@ -196,7 +209,9 @@ def analyze(
     save("reconstructions", [x for t in traces for x in (t.x, t.reconstruction)])
     longest = max(map(len, sequences))
     save("samples", model.generate(len(traces), longest, medium.temperature, seed))
-    save("traversal", traverse(model, int(order[0]), np.linspace(-3.0, 3.0, 7).tolist(), longest))
+    offsets = (-1.0, -0.5, 0.0, 0.5, 1.0)
+    walk = traverse(model, int(order[0]), offsets, longest, medium.temperature, seed)
+    save("traversal", walk)
     files.write_json(folder / "summary.json", found)
     return found
 

@@ -188,7 +188,10 @@ def evaluate(
             f"{result['dataset']}, {result['split']}: {result['num_sequences']} sequences, "
             f"{result['num_steps']} steps, {result['bound']}"
         )
-        _print_table(_evaluation_rows(result))
+        rows = _evaluation_rows(result)
+        _print_table(rows)
+        if any(row["of x"] == "raw" for row in rows):
+            typer.echo(f"raw: {result['units']}")
 
 
 @app.command()
@@ -465,7 +468,7 @@ def _evaluation_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
     }
     scales: dict[str, Mapping[str, Any]] = {"normalised": result}
     if any(result["raw"][name] != result[name] for name in units):
-        scales[f"raw ({result['units']})"] = result["raw"]
+        scales["raw"] = result["raw"]
     rows = []
     for scale, estimates in scales.items():
         for name, unit in units.items():

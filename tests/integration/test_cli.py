@@ -52,7 +52,7 @@ def test_evaluate_prints_a_table_or_json(folder):
     result = vrnn(*arguments)
     assert result.exit_code == 0, result.output
     assert "8 sequences" in result.output and "iwae-5" in result.output
-    assert "nats a sequence" in result.output and "raw (" in result.output
+    assert "nats a sequence" in result.output and "raw: " in result.output
     figures = json.loads(vrnn(*arguments, "--json").stdout)
     assert f"{figures['raw']['nats_per_step']['mean']:.4f}" in result.output
     assert f"{figures['bits_per_dimension']['standard_error']:.4f}" in result.output
