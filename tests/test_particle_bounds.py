@@ -283,12 +283,15 @@ def test_a_model_without_a_latent_variable_is_exact():
 # --- training ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["iwae", "fivo"])
-def test_fit_maximises_it(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "jit_compile"),
+    [("iwae", False), ("fivo", False), pytest.param("fivo", True, marks=pytest.mark.slow)],
+)
+def test_fit_maximises_it(name, jit_compile, tmp_path):
     bound = {"name": name, "num_samples": 3}
     model = tiny_models.make_case("gru", bound=bound)
     x = tiny_models.observations(model, batch=8)
-    model.compile(keras.optimizers.Adam(0.02))
+    model.compile(keras.optimizers.Adam(0.02), jit_compile=jit_compile)
     before = evaluate_bound(model, x, name, 3).nats_per_sequence.mean
     history = model.fit(x, epochs=30, batch_size=8, verbose=0, validation_data=(x,)).history
     assert set(history) == {"loss", name, "val_loss", f"val_{name}"}

@@ -154,11 +154,13 @@ def particle_bound(
 
     def body(t, total, log_weights, *before):
         def at(values):  # [T, B, F] -> [B N, F], the particles of a sequence side by side
-            return ops.repeat(ops.take(values, t, axis=0), number, axis=0)
+            now = ops.expand_dims(ops.take(values, t, axis=0), 1)
+            each = now + ops.zeros((1, number, 1), now.dtype)  # XLA cannot differentiate `repeat`
+            return ops.reshape(each, (-1, values.shape[-1]))
 
         eps = ops.cast(ops.take(noise, t, axis=0), phi_x.dtype)
         log_alpha, after = _propose(model, at(phi_x), at(evidence), at(x), eps, before, kl_weight)
-        seen = at(mask)
+        seen = ops.repeat(ops.take(mask, t, axis=0), number, axis=0)
         states = [ops.where(seen, new, old) for new, old in zip(after, before, strict=True)]
         seen = ops.take(mask, t, axis=0)  # [B, 1]
         log_alpha = ops.reshape(log_alpha, (-1, number))
