@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.pytorch_vrnn import MAX_CORRELATION, MIN_SCALE, VRNN, gaussian
@@ -102,31 +101,6 @@ def compiled(case: dict[str, Any]) -> Contestant:
     with torch._inductor.config.patch(COMPILATION):
         contestant.step()
     return contestant
-
-
-def copy_weights(source, target: VRNN) -> None:
-    """Gives a PyTorch model the weights of a `vrnn_tf.VRNN` of the same sizes, with an LSTM."""
-    networks = {
-        "phi_x": source.phi_x,
-        "phi_z": source.cell.phi_z,
-        "prior": source.cell.prior_network.body,
-        "posterior": source.cell.posterior_network.body,
-        "decoder": source.decoder,
-    }
-    with torch.no_grad():
-        for name, network in networks.items():
-            linears = [part for part in getattr(target, name) if isinstance(part, nn.Linear)]
-            for dense, linear in zip(network.layers, linears, strict=True):
-                linear.weight.copy_(_tensor(dense.kernel).T)
-                linear.bias.copy_(_tensor(dense.bias))
-        cell = source.cell.core
-        target.core.weight_ih.copy_(_tensor(cell.kernel).T)
-        target.core.weight_hh.copy_(_tensor(cell.recurrent_kernel).T)
-        target.core.bias_ih.copy_(_tensor(cell.bias))
-
-
-def _tensor(weight) -> torch.Tensor:
-    return torch.from_numpy(np.array(weight))
 
 
 def _contestant(sampler: Sampler, case: dict[str, Any]) -> Contestant:

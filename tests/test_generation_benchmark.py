@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
-from benchmarks import cases, generation, pytorch_generation, worker  # noqa: E402
+from benchmarks import cases, generation, pytorch_generation, pytorch_vrnn, worker  # noqa: E402
 
 MODEL = cases.TINY["model"]
 DRAWS = 100_000
@@ -37,7 +37,7 @@ def normal(*shape):
 
 def test_a_step_is_ours_given_z_and_x(ours):
     theirs = sampler()
-    pytorch_generation.copy_weights(ours, theirs)
+    pytorch_vrnn.copy_weights(ours, theirs)
     h, c = normal(3, MODEL["recurrent_units"]), normal(3, MODEL["recurrent_units"]) / 2
     x, z = normal(3, 3), normal(3, MODEL["latent_size"]) * 2
     prior, phi_z = ours.cell.prior(h), ours.cell.phi_z(z)
