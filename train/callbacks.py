@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from vrnn_tf import files
+from vrnn_tf import analysis, files
+from vrnn_tf.media import Audio, Medium, Text
+from vrnn_tf.models import VRNN
 
 
 class NonFiniteError(ArithmeticError):
@@ -88,6 +91,53 @@ class DrawSamples(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.draw(self.model, self.folder / "pictures" / f"epoch_{epoch + 1:03d}")
+
+
+class LogToTensorBoard(keras.callbacks.Callback):
+    """Adds samples and histograms of the KL to TensorBoard after every epoch.
+
+    Samples are the picture that `DrawSamples` has just made, sound or text; histograms are of the
+    nats of every step ("kl_per_step") and of every dimension of z ("kl_per_dimension").
+
+    Args:
+        folder: of the run.
+        medium: of the data.
+        sample: `model -> sequences [T, D]` in raw units.
+        sequences: `[T_i, D]`, normalised, to measure the KL on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        medium: Medium,
+        sample: Callable[[VRNN], list[np.ndarray]],
+        sequences: Sequence[np.ndarray],
+    ):
+        super().__init__()
+        self.folder, self.medium, self.sample = folder, medium, sample
+        self.sequences = sequences
+        self.writer = tf.summary.create_file_writer(str(folder / "tensorboard" / "latent"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = epoch + 1
+        picture = self.folder / "pictures" / f"epoch_{step:03d}.png"
+        with self.writer.as_default():
+            if picture.exists():
+                image = tf.io.decode_png(picture.read_bytes(), channels=3)
+                tf.summary.image("samples", image[None], step)
+            if isinstance(self.medium, Audio):
+                waves = [np.clip(x.reshape(-1, 1), -1.0, 1.0) for x in self.sample(self.model)]
+                tf.summary.audio("samples", np.stack(waves), self.medium.sampling_rate, step)
+            if isinstance(self.medium, Text):
+                texts = [self.medium.decode(x) for x in self.sample(self.model)]
+                tf.summary.text("samples", texts, step)
+            if self.model.latent_size:
+                traces = [analysis.trace(self.model, x, i) for i, x in enumerate(self.sequences)]
+                nats = np.concatenate([trace.kl for trace in traces])
+                tf.summary.histogram("kl_per_step", nats, step)
+                found = analysis.summary(traces)
+                tf.summary.histogram("kl_per_dimension", found["kl_of_dimension"], step)
+        self.writer.flush()
 
 
 def non_finite_weights(model: keras.Model) -> list[str]:

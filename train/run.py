@@ -36,6 +36,7 @@ from .config import TrainConfig
 
 FILES = ("config.json", "metadata.json", "model.keras")
 WHEREABOUTS = ("data_dir", "prepared_dir", "strict")  # may differ when a run is resumed
+LOGGED_SEQUENCES = 8  # of validation, whose KL TensorBoard shows
 LONGEST_PICTURE = 1_000  # steps of a sample that is drawn after an epoch
 
 
@@ -79,7 +80,8 @@ def train(
         KeyboardInterrupt: after the weights at hand were made a usable run.
     """
     _check_folder(out, config, resume, overwrite)
-    hooks = [_tensorboard(out)] if tensorboard else []
+    if tensorboard:
+        _check_tensorboard()
     started = time.time()
     _check_kind(config)
     splits = _load_data(config)
@@ -108,6 +110,14 @@ def train(
     files.write_json(out / "metadata.json", metadata)
     plain = _baselines(splits.medium, model, training, validation)
     files.write_json(out / "summary.json", {"before": first, "baselines": plain})
+    sample = _sampler(splits, normalization)
+    hooks = []
+    if tensorboard:
+        few = validation.sequences[:LOGGED_SEQUENCES]
+        hooks = [
+            keras.callbacks.TensorBoard(out / "tensorboard"),
+            callbacks.LogToTensorBoard(out, splits.medium, sample, few),
+        ]
     _fit(
         model,
         config,
@@ -115,7 +125,7 @@ def train(
         rows,
         training,
         validation,
-        _pictures(splits, normalization),
+        _pictures(splits.medium, sample),
         hooks,
         verbose,
     )
@@ -261,20 +271,25 @@ def load(folder: Path) -> Run:
     return Run(_load(folder / "model.keras"), config, normalization, medium, metadata)
 
 
-def _pictures(
+def _sampler(
     splits: datasets.Splits, normalization: Normalization
-) -> Callable[[VRNN, Path], None]:
-    """What draws samples of a model into a file whose name lacks its suffix."""
+) -> Callable[[VRNN], list[np.ndarray]]:
+    """What draws samples `[T, D]` of a model, in raw units."""
     steps = min(max(map(len, splits.train)), LONGEST_PICTURE)
-    medium = splits.medium
+    temperature = splits.medium.temperature
 
-    def draw(model: VRNN, path: Path) -> None:
-        samples = model.generate(4, steps, temperature=medium.temperature)
-        medium.save(
-            path.with_suffix(medium.suffixes[0]), [normalization.invert(x) for x in samples]
-        )
+    def sample(model: VRNN) -> list[np.ndarray]:
+        drawn = model.generate(4, steps, temperature=temperature)
+        return [normalization.invert(x) for x in drawn]
 
-    return draw
+    return sample
+
+
+def _pictures(
+    medium: Medium, sample: Callable[[VRNN], list[np.ndarray]]
+) -> Callable[[VRNN, Path], Any]:
+    """What draws samples of a model into a file whose name lacks its suffix."""
+    return lambda model, path: medium.save(path.with_suffix(medium.suffixes[0]), sample(model))
 
 
 def _fit(model, config, out, rows, training, validation, draw, hooks, verbose) -> None:
@@ -513,7 +528,7 @@ def _remove_run(out: Path) -> None:
         sample.unlink()
 
 
-def _tensorboard(out: Path) -> keras.callbacks.Callback:
+def _check_tensorboard() -> None:
     try:
         import tensorboard  # noqa: F401
     except ImportError:
@@ -521,4 +536,3 @@ def _tensorboard(out: Path) -> keras.callbacks.Callback:
             "--tensorboard needs the package tensorboard. Install it with "
             "`pip install 'vrnn_tf[tensorboard]'`."
         ) from None
-    return keras.callbacks.TensorBoard(out / "tensorboard")

@@ -10,8 +10,10 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
 
-from vrnn_tf import files, media, presets
+from vrnn_tf import analysis, files, media, presets
 from vrnn_tf.models import VRNN
 from vrnn_tf.train import callbacks, config, pipeline, run
 
@@ -96,6 +98,33 @@ def test_a_run_keeps_the_weights_that_are_best_by_its_own_bound(tmp_path):
     assert summary["after"]["val_fivo"] == max(float(row["val_fivo"]) for row in rows)
     resumed = train(tmp_path / "run", model={**CONFIG.model, "bound": bound}, epochs=2, resume=True)
     assert resumed["after"] == summary["after"]
+
+
+def logged(folder):
+    """`{name: [values of TensorBoard's tensors]}` of the summaries about z."""
+    found = {}
+    for path in sorted((folder / "tensorboard" / "latent").iterdir()):
+        for record in tf.data.TFRecordDataset(str(path)):
+            for value in event_pb2.Event.FromString(record.numpy()).summary.value:
+                found.setdefault(value.tag, []).append(tf.make_ndarray(value.tensor))
+    return found
+
+
+def test_tensorboard_shows_samples_and_the_kl(tmp_path):
+    out = tmp_path / "run"
+    run.train(dataclasses.replace(CONFIG, epochs=2), out, tensorboard=True, verbose=0)
+    found = logged(out)
+    assert set(found) == {"samples", "kl_per_step", "kl_per_dimension"}
+    width, height, *pictures = found["samples"][1]
+    assert int(width) > 0 and int(height) > 0 and pictures[0][:4] == b"\x89PNG"
+    loaded, data = run.load_with_data(out, "validation")
+    loaded.model.load_weights(out / "last.keras")
+    traces = [analysis.trace(loaded.model, x, i) for i, x in enumerate(data.sequences[:8])]
+    buckets = found["kl_per_step"][1]  # [left, right, count]
+    nats = np.concatenate([t.kl for t in traces])
+    assert buckets[:, 2].sum() == len(nats)
+    assert buckets[0, 0] == pytest.approx(nats.min(), rel=1e-3)
+    assert buckets[-1, 1] == pytest.approx(nats.max(), rel=1e-3)
 
 
 class StopAfterTwo(callbacks.DrawSamples):
