@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,36 @@ def analyze(
     save("traversal", walk)
     files.write_json(folder / "summary.json", found)
     return found
+
+
+def compare_samples(
+    models: Mapping[str, tuple[VRNN, Normalization]],
+    medium: Medium,
+    num_steps: int,
+    path: Path,
+    num: int = 3,
+    seed: int = 0,
+) -> None:
+    """Draws samples of several models side by side: a row for each model, titled with its name.
+
+    Args:
+        models: `{name: (model, normalization of its data)}`, of one medium.
+        medium: what the sequences mean.
+        num_steps: the largest number of steps.
+        path: of the PNG.
+        num: samples of each; all models have the same seeds.
+        seed: of the first sample.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4 * num, 2.2 * len(models)), dpi=100, layout="constrained")
+    rows = figure.subplots(len(models), num, squeeze=False)
+    for row, (name, (model, normalization)) in zip(rows, models.items(), strict=True):
+        drawn = model.generate(num, num_steps, medium.temperature, seed)
+        for axes, x in zip(row, drawn, strict=True):
+            medium.plot(axes, normalization.invert(x))
+        row[0].set_title(name, loc="left", fontsize=9)
+    _save_figure(path, figure)
 
 
 def _check_latent(model: VRNN) -> None:

@@ -199,6 +199,9 @@ def analyze(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Out,
     num: Annotated[int, typer.Option(help="How many sequences, the first of the split.")] = 3,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another run to draw samples beside; repeat it.")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="train, validation or test. test, if there is one.")
     ] = None,
@@ -208,7 +211,8 @@ def analyze(
     seed: Seed = 0,
 ) -> None:
     """Draws what the latent variable does: how far the posterior's mean moves and the KL over time,
-    dimensions that are used, reconstructions, samples, a walk along one dimension.
+    dimensions that are used, reconstructions, samples, a walk along one dimension. With --beside,
+    samples of several runs side by side.
 
     The numbers behind the figures are in latent.npz and summary.json.
 
@@ -232,6 +236,17 @@ def analyze(
             out,
             seed,
         )
+        if beside:
+            every = {str(run): loaded, **{str(path): runs.load(path) for path in beside}}
+            if len({one.medium for one in every.values()}) > 1:
+                raise ValueError("Runs to compare must be of one kind of data, in one unit.")
+            analysis.compare_samples(
+                {name: (one.model, one.normalization) for name, one in every.items()},
+                loaded.medium,
+                max(map(len, found.sequences[:num])),
+                out / "side_by_side.png",
+                seed=seed,
+            )
         typer.echo(
             f"{out}: {found.dataset}, {found.split}: KL {result['kl']:.3f} nats a step, "
             f"{result['active_dimensions']} of {result['dimensions']} dimensions of z are used"

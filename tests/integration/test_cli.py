@@ -66,6 +66,10 @@ def test_analyze_draws_and_tells(folder, tmp_path):
     assert re.search(r"validation: KL \d+\.\d+ nats a step, \d of 3 dimensions", result.output)
     with np.load(out / "latent.npz", allow_pickle=False) as arrays:
         kl = np.concatenate([arrays["kl_0"], arrays["kl_1"]])
+    assert not (out / "side_by_side.png").exists()
+    result = vrnn("analyze", folder, "--beside", folder, "--num", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (out / "side_by_side.png").read_bytes()[:4] == b"\x89PNG"
     told = json.loads((out / "summary.json").read_text())
     assert told["kl"] == pytest.approx(kl.mean(), rel=1e-4)
 
