@@ -65,7 +65,7 @@ CASES = {
         "prior": "standard_normal",
     },
 }
-FAST = ("end_of_sequence", "categorical")
+FAST = ("end_of_sequence",)
 
 
 @dataclasses.dataclass

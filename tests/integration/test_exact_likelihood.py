@@ -65,9 +65,8 @@ def train(num_updates):
     return held_out, (outputs["log_likelihood"] - outputs["kl"]).sum(axis=1)
 
 
-@pytest.mark.parametrize(
-    ("num_updates", "tolerance"), [(800, 0.01), pytest.param(2000, 0.001, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("num_updates", "tolerance"), [(800, 0.01), (2000, 0.001)])
 def test_the_bound_comes_near_the_exact_likelihood_from_below(num_updates, tolerance):
     held_out, bound = train(num_updates)
     exact, covariances = kalman_filter(held_out)

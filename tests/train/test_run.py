@@ -88,6 +88,7 @@ def test_evaluation_of_a_run(folder):
         run.evaluate(folder, dataset="tiny_shakespeare")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_weights_that_are_best_by_its_own_bound(tmp_path):
     bound = {"name": "fivo", "num_samples": 2}
     summary = train(tmp_path / "run", model={**CONFIG.model, "bound": bound}, epochs=2)
@@ -110,6 +111,7 @@ def logged(folder):
     return found
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_samples_and_the_kl(tmp_path):
     out = tmp_path / "run"
     run.train(dataclasses.replace(CONFIG, epochs=2), out, tensorboard=True, verbose=0)
@@ -274,6 +276,7 @@ def text_folder(tmp_path_factory):
     return parent / "whole"
 
 
+@pytest.mark.slow
 def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(
     text_folder, tmp_path, monkeypatch
 ):
