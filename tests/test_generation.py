@@ -68,7 +68,7 @@ def test_a_sampled_sequence_replayed_through_training_is_the_same(name, monkeypa
             loc, scale = loop.posterior(phi_x, sampled["h_tm1"][:, t])
             eps[:, t] = (sampled["z"][:, t] - loc) / scale
         noise = ops.convert_to_tensor(eps.astype("float32"))
-        monkeypatch.setattr(type(model), "_posterior_noise", lambda *_: noise)
+        monkeypatch.setattr(type(model), "posterior_noise", lambda *_: noise)
     x, mask = ops.convert_to_tensor(sampled["x"]), ops.ones((2, 4), dtype="bool")
     replayed, replayed_states = model.observe(x, mask, integers(5, 6))
     for key in set(sampled) - {"x"}:

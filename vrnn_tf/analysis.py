@@ -6,7 +6,6 @@ Figure 2 of arXiv:1506.02216 and what helps to tell a used latent variable from 
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from vrnn_tf import files, generation, rng
-from vrnn_tf.media import Medium
+from vrnn_tf import files, generation
+from vrnn_tf.distributions import tfd
+from vrnn_tf.media import Medium, save_figure
 from vrnn_tf.models import VRNN
 from vrnn_tf.networks import DiagonalGaussian
 from vrnn_tf.normalization import Normalization
@@ -117,21 +117,18 @@ def traverse(
         raise ValueError(
             f"`dimension` must be below latent_size={model.latent_size}. Received {dimension}."
         )
-    cell, batch = model.cell, len(offsets)
+    batch = len(offsets)
     move = np.zeros((batch, model.latent_size), np.float32)
     move[:, dimension] = offsets
     seeds = ops.full((batch,), seed, dtype="int32")
     steps = ops.tile(ops.arange(num_steps, dtype="int32")[None], (batch, 1))
     noise = generation.draw_noise(model, seeds, steps)
-    size = rng.normal_noise_size(model.latent_size)
-    eps = rng.normal(noise[..., :size], model.latent_size) + ops.expand_dims(move, 1)
-    states, made = cell.get_initial_state(batch), []
+    defaults = generation.option_defaults(model.likelihood, model.latent_size)
+    values = {**defaults, "temperature": temperature}
+    options = {name: ops.full((batch,), value) for name, value in values.items()}
+    states, made = model.cell.get_initial_state(batch), []
     for t in range(num_steps):
-        prior = cell.prior(states[0])
-        phi_z = cell.phi_z(prior.loc + prior.scale * ops.cast(eps[:, t], prior.loc.dtype))
-        raw = model.decode(phi_z, states[0])
-        x = model.likelihood.sample(raw, noise[:, t, size:], temperature)
-        states = cell.recur(model.phi_x(x), phi_z, states)
+        x, states = generation.advance(model, states, noise[:, t], options, latent_offset=move)
         made.append(ops.convert_to_numpy(x))
     return list(np.stack(made, axis=1))
 
@@ -202,10 +199,10 @@ def analyze(
     with files.atomic(folder / "latent.npz") as temporary:
         np.savez(temporary, **arrays)
     raw = [normalization.invert(t.x) for t in traces]
-    _save_figure(folder / "latent.png", _latent_figure(traces, raw, medium))
+    save_figure(folder / "latent.png", _latent_figure(traces, raw, medium))
     order = np.argsort(found["kl_of_dimension"])[::-1]
     figure = _dimension_figure(np.array(found["kl_of_dimension"])[order])
-    _save_figure(folder / "dimensions.png", figure)
+    save_figure(folder / "dimensions.png", figure)
     save("reconstructions", [x for t in traces for x in (t.x, t.reconstruction)])
     longest = max(map(len, sequences))
     save("samples", model.generate(len(traces), longest, medium.temperature, seed))
@@ -243,7 +240,7 @@ def compare_samples(
         for axes, x in zip(row, drawn, strict=True):
             medium.plot(axes, normalization.invert(x))
         row[0].set_title(name, loc="left", fontsize=9)
-    _save_figure(path, figure)
+    save_figure(path, figure)
 
 
 def _check_latent(model: VRNN) -> None:
@@ -251,9 +248,8 @@ def _check_latent(model: VRNN) -> None:
         raise ValueError("The model has no latent variable to analyse (latent_size=0).")
 
 
-def _kl_of_dimension(q: DiagonalGaussian, p: DiagonalGaussian) -> np.ndarray:
-    ratio = np.square(q.scale / p.scale)
-    return 0.5 * (ratio + np.square((q.loc - p.loc) / p.scale) - 1.0 - np.log(ratio))
+def _kl_of_dimension(posterior: DiagonalGaussian, prior: DiagonalGaussian) -> np.ndarray:
+    return ops.convert_to_numpy(tfd.kl_divergence(tfd.Normal(*posterior), tfd.Normal(*prior)))
 
 
 def _latent_figure(traces: Sequence[Trace], raw: Sequence[np.ndarray], medium: Medium):
@@ -288,10 +284,3 @@ def _dimension_figure(nats: np.ndarray):
     axes.set_xlabel("dimension of z, most first")
     axes.set_ylabel("KL, nats a step")
     return figure
-
-
-def _save_figure(path: Path, figure) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    with files.atomic(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())

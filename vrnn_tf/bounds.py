@@ -140,12 +140,11 @@ def particle_bound(
     mask = ops.expand_dims(mask, -1)
     x = ops.where(mask, x, ops.zeros_like(x))
     phi_x, evidence = model.encode(x, mask[..., 0])
-    noise = _particle_noise(model, seeds, steps, number)
+    noise = model.posterior_noise(steps, rng.particle_seeds(seeds, number))  # [B N, T, Z]
     phi_x, evidence, x, mask, noise = (
         ops.transpose(value, (1, 0, 2)) for value in (phi_x, evidence, x, mask, noise)
     )
     resample = bound.name == "fivo" and number > 1 and bound.ess_threshold > 0.0
-    uniforms = ops.zeros((1, 1, 1))
     if resample:
         size = number if bound.resampling == "multinomial" else 1
         times = ops.arange(steps, dtype="int32")
@@ -199,14 +198,6 @@ def _propose(model, phi_x, evidence, x, eps, states: Sequence, kl_weight):
 def _log_density(z, gaussian: DiagonalGaussian):
     z, loc, scale = (ops.cast(value, "float32") for value in (z, *gaussian))
     return tfd.MultivariateNormalDiag(loc, scale).log_prob(z)
-
-
-def _particle_noise(model, seeds, steps, number: int):
-    """float32 `[B N, T, Z]`, the noise of z of each particle."""
-    size = rng.normal_noise_size(model.latent_size)
-    each = rng.particle_seeds(seeds, number)
-    uniforms = rng.uniform(each, ops.arange(steps, dtype="int32"), size, rng.POSTERIOR)
-    return rng.normal(uniforms, model.latent_size)
 
 
 def _collapsed(log_weights, threshold: float):

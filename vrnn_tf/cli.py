@@ -39,6 +39,10 @@ DataOptions = Annotated[
     list[str] | None,
     typer.Option("--data", metavar="KEY=VALUE", help="Option of the data set; repeat it."),
 ]
+Split = Annotated[
+    str | None, typer.Option(help="train, validation or test. test, if there is one.")
+]
+OtherDataset = Annotated[str | None, typer.Option(help="Another data set of that kind.")]
 
 data_app = typer.Typer(help="Data sets: list, info, prepare.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -140,12 +144,10 @@ def train(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    dataset: Annotated[str | None, typer.Option(help="Another data set of that kind.")] = None,
+    dataset: OtherDataset = None,
     data_dir: DataDir = None,
     data: DataOptions = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, validation or test. test, if there is one.")
-    ] = None,
+    split: Split = None,
     bound: Annotated[str, typer.Option(help="elbo, iwae or fivo.")] = "elbo",
     samples: Annotated[int | None, typer.Option(help="K of iwae, N of fivo. 1, else 40.")] = None,
     resampling: Annotated[
@@ -176,7 +178,7 @@ def evaluate(
             (1 if bound == "elbo" else 40) if samples is None else samples,
             dataset=dataset,
             data_dir=_absolute(data_dir),
-            dataset_options=_key_values("--data", data) if data else None,
+            dataset_options=_key_values("--data", data),
             resampling=resampling,
             repeats=repeats,
             seed=seed,
@@ -202,10 +204,8 @@ def analyze(
     beside: Annotated[
         list[Path] | None, typer.Option(help="Another run to draw samples beside; repeat it.")
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, validation or test. test, if there is one.")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Another data set of that kind.")] = None,
+    split: Split = None,
+    dataset: OtherDataset = None,
     data_dir: DataDir = None,
     data: DataOptions = None,
     seed: Seed = 0,
@@ -226,7 +226,7 @@ def analyze(
         from vrnn_tf import analysis
         from vrnn_tf.train import run as runs
 
-        options = _key_values("--data", data) if data else None
+        options = _key_values("--data", data)
         loaded, found = runs.load_with_data(run, split, dataset, _absolute(data_dir), options)
         result = analysis.analyze(
             loaded.model,

@@ -39,7 +39,7 @@ def draw_noise(model, seed, step_numbers):
     return rng.uniform_streams(seed, step_numbers, sizes)
 
 
-def advance(model, states, noise, options: Mapping):
+def advance(model, states, noise, options: Mapping, latent_offset=None):
     """One step from given noise.
 
     Args:
@@ -47,6 +47,7 @@ def advance(model, states, noise, options: Mapping):
         states: `[h_{t-1}, *core states]`, each `[B, size]`.
         noise: `[B, N]`, from `draw_noise`.
         options: `{name: [B]}` for every name of `option_defaults`.
+        latent_offset: `[B, Z]`, moves z, in scales of the prior; None: not at all.
 
     Returns:
         x `[B, D]` and the next states.
@@ -57,7 +58,10 @@ def advance(model, states, noise, options: Mapping):
         size = rng.normal_noise_size(model.latent_size)
         eps = rng.normal(noise[..., :size], model.latent_size)
         prior = cell.prior(h_tm1)
-        eps = ops.cast(options.pop("latent_temperature") * eps, prior.loc.dtype)
+        eps = options.pop("latent_temperature") * eps
+        if latent_offset is not None:
+            eps = eps + latent_offset
+        eps = ops.cast(eps, prior.loc.dtype)
         z = prior.loc + prior.scale * eps
         phi_z = cell.phi_z(z)
         noise = noise[..., size:]

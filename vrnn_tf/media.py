@@ -413,6 +413,11 @@ def _save_plots(path: Path, sequences: list, plot: Callable[[Any, np.ndarray], N
     rows = figure.subplots(len(sequences), squeeze=False)[:, 0]
     for axes, x in zip(rows, sequences, strict=True):
         plot(axes, x)
+    save_figure(path, figure)
+
+
+def save_figure(path: Path, figure) -> None:
+    """Writes a matplotlib figure as PNG, atomically."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     with files.atomic(path) as temporary:

@@ -349,7 +349,7 @@ class VRNN(keras.Model):
         x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
         _, inputs = self.encode(x, mask)
         if self.latent_size:
-            eps = ops.cast(self._posterior_noise(x, seeds, start), inputs.dtype)
+            eps = ops.cast(self.posterior_noise(ops.shape(x)[1], seeds, start), inputs.dtype)
             inputs = ops.concatenate([inputs, eps], axis=-1)
         if initial_states is None:
             initial_states = self.cell.get_initial_state(ops.shape(x)[0])
@@ -384,8 +384,9 @@ class VRNN(keras.Model):
         features = h_tm1 if phi_z is None else ops.concatenate([phi_z, h_tm1], axis=-1)
         return ops.cast(self.decoder(features), "float32")
 
-    def _posterior_noise(self, x, seeds, start):
-        steps = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
+    def posterior_noise(self, num_steps, seeds, start=None):
+        """The standard normal noise of z, float32 `[B, T, Z]`; seeds and start are `[B]`."""
+        steps = ops.expand_dims(ops.arange(num_steps, dtype="int32"), 0)
         if start is not None:
             steps = steps + ops.expand_dims(start, -1)
         size = rng.normal_noise_size(self.latent_size)
@@ -424,8 +425,8 @@ class VRNN(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         _refuse_targets({"y": y, "sample_weight": sample_weight})
-        named, (x_checked, mask) = x, self.standardize_inputs(x)
-        reset = self._check_reset(named, x_checked)
+        checked, mask = self.standardize_inputs(x)
+        reset = self._check_reset(x, checked)
         begins = ops.any(mask, axis=-1)
         if reset is not None:
             begins = ops.logical_and(begins, reset)
