@@ -325,6 +325,17 @@ def test_the_first_loss_is_the_bound_and_the_warm_up_weighs_the_ratio():
     assert warming.test_on_batch(x)[0] == pytest.approx(expected, rel=1e-5)  # without warm-up
 
 
+def test_evaluation_shows_the_bound_whatever_the_weight_in_training():
+    model = tiny_models.make_case("gru", bound={"name": "fivo", "num_samples": 3}, kl_weight=0.2)
+    x = tiny_models.observations(model)
+    model.compile(keras.optimizers.SGD(0.0))
+    seeds, whole = rng.sequence_seeds(model.seed, tf.constant(0), 3), np.ones((3, 5), bool)
+    expected = np.mean(bounds.particle_bound(model, x, whole, seeds, model.bound))
+    shown = model.test_on_batch(x, return_dict=True)["fivo"]
+    assert shown == pytest.approx(expected, rel=1e-5)
+    assert model.train_on_batch(x, return_dict=True)["fivo"] != pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

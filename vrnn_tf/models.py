@@ -323,7 +323,7 @@ class VRNN(keras.Model):
         return outputs
 
     def _call_particles(self, x, mask, seeds, training):
-        weight = self._kl_weight(training)
+        weight = self._kl_weight(training) if training else 1.0
         nats = bounds.particle_bound(self, x, mask, seeds, self.bound, weight)
         self.add_loss(-ops.sum(nats) / _count_rows(mask))
         if training:
