@@ -112,6 +112,20 @@ def test_every_kind_of_data_gets_its_figures(kind, tmp_path):
         assert (tmp_path / "out" / picture).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_sequences_of_one_step(model):
+    x = tiny_models.observations(model, batch=2, steps=1)
+    assert analysis.summary([analysis.trace(model, row) for row in x])["shift"] == 0.0
+
+
+def test_a_file_in_the_place_of_the_folder_is_kept(model, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    scaling = Normalization("none", (0.0,) * 3, (1.0,) * 3)
+    sequences = list(tiny_models.observations(model))
+    with pytest.raises(ValueError, match="is a file"):
+        analysis.analyze(model, sequences, scaling, media.Strokes(), tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_a_model_without_a_latent_variable_is_refused(tmp_path):
     model = tiny_models.make_case("no_latent")
     with pytest.raises(ValueError, match="no latent variable"):

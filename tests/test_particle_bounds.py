@@ -362,5 +362,8 @@ def test_bad_data_is_refused():
         evaluate_bound(model, {"x": x, "reset": np.ones(3)})
     with pytest.raises(ValueError, match="at least one sequence"):
         evaluate_bound(model, [])
+    for nothing in (x[:, :0], {"x": x, "mask": np.zeros((3, 5))}):
+        with pytest.raises(ValueError, match="at least one sequence"):
+            evaluate_bound(model, nothing)
     with pytest.raises(ValueError, match="repeats"):
         evaluate_bound(model, x, repeats=0)

@@ -137,13 +137,14 @@ def summary(traces: Sequence[Trace]) -> dict[str, Any]:
     """How much z is used, over all steps of some sequences. JSON-able, nats a step."""
     every = np.concatenate([t.kl_of_dimension for t in traces])
     of_dimension = every.mean(axis=0)
+    moves = np.concatenate([t.shift[1:] for t in traces])  # none, if every sequence is one step
     return {
         "kl": float(of_dimension.sum()),
         "log_likelihood": float(np.concatenate([t.log_likelihood for t in traces]).mean()),
         "active_dimensions": int((of_dimension > ACTIVE_NATS).sum()),
         "dimensions": len(of_dimension),
         "kl_of_dimension": [float(nats) for nats in of_dimension],
-        "shift": float(np.concatenate([t.shift[1:] for t in traces]).mean()),
+        "shift": float(moves.mean()) if len(moves) else 0.0,
     }
 
 
@@ -179,8 +180,10 @@ def analyze(
         What summary.json holds.
 
     Raises:
-        ValueError: if the model has no latent variable or there is no sequence.
+        ValueError: if the model has no latent variable, there is no sequence or folder is a file.
     """
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file. Name a folder.")
     if not len(sequences):
         raise ValueError("An analysis needs at least one sequence. Received none.")
     traces = [trace(model, x, seed + i) for i, x in enumerate(sequences)]

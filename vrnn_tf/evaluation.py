@@ -122,11 +122,14 @@ def evaluate_bound(
     evaluate = _compiled(model, chosen)
     values, lengths, first = [], [], 0
     for x, mask in _slices(model, data, num_samples):
+        holds = mask.any(axis=1)
+        if not holds.any():  # as where there is no step
+            first += len(x)
+            continue
         nats = []
         for repeat in range(repeats):
             seeds = rng.sequence_seeds(seed, repeat, len(x), first)
             nats.append(ops.convert_to_numpy(evaluate(x, mask, seeds)))
-        holds = mask.any(axis=1)
         values.append(np.array(nats, dtype=np.float64)[:, holds])
         lengths.append(mask.sum(axis=1)[holds])
         first += len(x)
