@@ -30,6 +30,12 @@ def xla(case: dict[str, Any]) -> Contestant:
     return _contestant(VRNN(**case["model"]), case, jit_compile=True)
 
 
+def bfloat16(case: dict[str, Any]) -> Contestant:
+    """Operands of matrix products rounded, as `vrnn train --matmul-precision bfloat16`."""
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+    return default(case)
+
+
 def _contestant(model: VRNN, case: dict[str, Any], jit_compile: bool = False) -> Contestant:
     optimizer = keras.optimizers.Adam(cases.LEARNING_RATE, global_clipnorm=cases.CLIP_NORM)
     model.compile(optimizer, jit_compile=jit_compile)

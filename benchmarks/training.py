@@ -11,6 +11,7 @@ CONTESTANTS = {
     "ours": "ours:default",
     "ours, plain": "ours:plain",
     "ours, XLA": "ours:xla",
+    "ours, bfloat16": "ours:bfloat16",
     "PyTorch": "pytorch_training:users",
     "PyTorch compiled": "pytorch_training:users_compiled",
     "PyTorch hoisted": "pytorch_training:hoisted",

@@ -9,6 +9,8 @@ from vrnn_tf import presets
 from vrnn_tf.normalization import NAMES
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
+MATMUL_PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
@@ -33,7 +35,12 @@ class TrainConfig:
         epochs: passes over the training sequences.
         learning_rate: of Adam, decayed to a tenth along a cosine.
         clip_norm: largest global norm of the gradient.
+        weight_decay: how much of a weight an update takes away, as a multiple of the learning rate
+            (decoupled, arXiv:1711.05101).
         seed: fixes data, initial weights, noise and the order of the batches.
+        matmul_precision: "float32", or "bfloat16": where the processor has instructions for it,
+            operands and results of matrix products are rounded to 8 bits of mantissa, in training
+            and in its validation. Weights, states and densities stay float32.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -55,12 +62,15 @@ class TrainConfig:
     epochs: int = 20
     learning_rate: float = 1e-3
     clip_norm: float = 5.0
+    weight_decay: float = 0.0
     seed: int = 0
+    matmul_precision: str = "float32"
 
     def __post_init__(self):
         check_choice("preset", self.preset, presets.PRESETS)
         if self.normalization is not None:
             check_choice("normalization", self.normalization, NAMES)
+        check_choice("matmul_precision", self.matmul_precision, MATMUL_PRECISIONS)
         for name in ("num_train", "num_validation", "chunk_steps"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), 1)
@@ -69,6 +79,7 @@ class TrainConfig:
         check_integer("seed", self.seed, 0)
         for name in ("learning_rate", "clip_norm"):
             check_number(name, getattr(self, name), 0.0, strict=True)
+        check_number("weight_decay", self.weight_decay, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -6,6 +6,7 @@ from), config.json, metadata.json, history.csv, summary.json and pictures/.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -14,12 +15,13 @@ import math
 import platform
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from vrnn_tf import files, media, presets
 from vrnn_tf.bounds import Bound
@@ -79,6 +81,11 @@ def train(
         callbacks.NonFiniteError: if the numbers stop being finite.
         KeyboardInterrupt: after the weights at hand were made a usable run.
     """
+    with _matmul_precision(config.matmul_precision):
+        return _train(config, out, resume, overwrite, tensorboard, verbose)
+
+
+def _train(config, out, resume, overwrite, tensorboard, verbose) -> dict[str, Any]:
     _check_folder(out, config, resume, overwrite)
     if tensorboard:
         _check_tensorboard()
@@ -425,7 +432,13 @@ def _compile(model: VRNN, config: TrainConfig, steps_per_epoch: int) -> None:
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate, config.epochs * steps_per_epoch, alpha=0.1
     )
-    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm))
+    model.compile(
+        keras.optimizers.Adam(
+            schedule,
+            weight_decay=config.weight_decay or None,
+            global_clipnorm=config.clip_norm,
+        )
+    )
 
 
 def _baselines(medium: Medium, model: VRNN, training, validation) -> dict[str, float]:
@@ -526,6 +539,18 @@ def _remove_run(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
     for sample in (out / "pictures").glob("epoch_*.*"):
         sample.unlink()
+
+
+@contextlib.contextmanager
+def _matmul_precision(name: str) -> Iterator[None]:
+    """Lets TensorFlow's graph optimizer round the operands of matrix products."""
+    option = "auto_mixed_precision_onednn_bfloat16"
+    before = tf.config.optimizer.get_experimental_options().get(option, False)
+    tf.config.optimizer.set_experimental_options({option: name == "bfloat16"})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({option: before})
 
 
 def _check_tensorboard() -> None:

@@ -62,6 +62,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sequences a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at the start.")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Of each update, times the learning rate.")
+    ] = None,
     normalization: Annotated[
         str | None, typer.Option(help="none, paper, scalar or per_dimension.")
     ] = None,
@@ -71,6 +74,9 @@ def train(
     num_train: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
     num_validation: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
+    matmul_precision: Annotated[
+        str | None, typer.Option(help="float32; bfloat16 is faster on processors that have it.")
+    ] = None,
     prepared_dir: PreparedDir = None,
     strict: Strict = False,
     resume: Annotated[
@@ -99,11 +105,13 @@ def train(
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
             "normalization": normalization,
             "chunk_steps": chunk_steps,
             "num_train": num_train,
             "num_validation": num_validation,
             "seed": seed,
+            "matmul_precision": matmul_precision,
             "prepared_dir": _absolute(prepared_dir),
             "strict": strict or None,
         }

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -220,6 +221,42 @@ def test_damaged_runs_are_named(folder, tmp_path):
         (tmp_path / "model.keras").write_bytes(damaged)
         with pytest.raises(ValueError, match="model.keras is not a model that can be loaded"):
             run.load(tmp_path)
+
+
+def test_weight_decay_takes_a_share_of_every_weight():
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    x[..., 2] = 0.0
+    ends = []
+    for weight_decay in (0.0, 0.5):
+        chosen = dataclasses.replace(CONFIG, weight_decay=weight_decay, learning_rate=0.01)
+        model = VRNN(latent_size=2, recurrent_units=4, hidden_units=3, seed=0)
+        model(x)
+        start = [np.array(weight) for weight in model.trainable_weights]
+        run._compile(model, chosen, steps_per_epoch=10)
+        model.train_on_batch(x)
+        ends.append([np.array(weight) for weight in model.trainable_weights])
+    for before, without, decayed in zip(start, *ends, strict=True):
+        np.testing.assert_allclose(decayed, without - 0.01 * 0.5 * before, atol=1e-6)
+
+
+def test_precision_of_matrix_products_is_that_of_the_run_and_ends_with_it():
+    a, b = np.random.default_rng(0).normal(size=(2, 64, 64)).astype("float32")
+    exact = np.maximum(a, 0.0).astype("float64") @ b
+
+    def error():
+        product = tf.function(lambda a, b: tf.matmul(tf.nn.relu(a), b) + 1.0)(a, b)
+        return np.abs(product - exact - 1.0).max()
+
+    assert error() < 1e-4
+    with pytest.raises(KeyError), run._matmul_precision("bfloat16"):
+        rounded = error()
+        raise KeyError
+    assert error() < 1e-4
+    processor = Path("/proc/cpuinfo")
+    if processor.exists() and "avx512_bf16" in processor.read_text():
+        assert 1e-3 < rounded < 2.0**-5 * np.abs(exact).max()
+    with run._matmul_precision("float32"):
+        assert error() < 1e-4
 
 
 def test_configurations_round_trip_and_refuse_what_they_do_not_know():
