@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import reference
 import tiny_models
-from vrnn_tf import VRNN
+from vrnn_tf import VRNN, rng
 
 # Row 0 is padded, row 1 has a hole and begins late, row 2 is whole.
 MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1], [1, 1, 1, 1, 1]], bool)
@@ -157,6 +157,28 @@ def test_free_nats_cost_a_floor_at_every_observed_step():
     assert kl.min() < 0.2 < kl.max()
     expected = 0.5 * np.maximum(kl, 0.2).sum() / 3 - outputs["log_likelihood"].sum() / 3
     np.testing.assert_allclose(sum(model.losses), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bound", ["elbo", {"name": "iwae", "num_samples": 2}])
+def test_dropout_takes_a_share_of_phi_x_away_in_training_alone(bound, monkeypatch):
+    model = tiny_models.make(hidden_units=40, dropout=0.3, bound=bound)
+    plain = tiny_models.make(hidden_units=40, bound=bound)
+    x = tiny_models.observations(model, batch=4, steps=50)
+    np.testing.assert_array_equal(model(x)["kl"], plain(x)["kl"])
+    model(x, training=True)
+    plain(x, training=True)
+    assert float(sum(model.losses)) != pytest.approx(float(sum(plain.losses)), rel=1e-4)
+
+    seeds = rng.sequence_seeds(model.seed, 1, 4)
+    uniforms = np.array(rng.uniform(seeds, np.arange(50, dtype="int32"), 40, rng.DROPOUT))
+    gone = uniforms < 0.3
+    assert abs(gone.mean() - 0.3) < 6 * np.sqrt(0.3 * 0.7 / gone.size)
+    assert len({row.tobytes() for row in gone.reshape(-1, 40)}) == 4 * 50  # anew at each step
+    left = np.where(gone, 0.0, np.array(plain.phi_x(x)) / 0.7).astype("float32")
+    monkeypatch.setattr(plain, "encode", lambda *_: (left, left))
+    for each in (model, plain):
+        each(x, training=True)
+    assert float(sum(model.losses)) == pytest.approx(float(sum(plain.losses)), rel=1e-5)
 
 
 def test_predict_does_not_touch_the_metrics():
@@ -451,6 +473,7 @@ def test_every_argument_survives_the_configuration():
         "kl_weight": 0.5,
         "kl_warmup_steps": 10,
         "free_nats": 0.1,
+        "dropout": 0.2,
         "stateful_batch_size": 2,
         "seed": 3,
     }
@@ -493,6 +516,8 @@ def test_every_argument_survives_the_configuration():
         ({"kl_weight": -1.0}, "`kl_weight` must be a number >= 0"),
         ({"kl_warmup_steps": -1}, "`kl_warmup_steps` must be an integer >= 0"),
         ({"free_nats": -0.1}, "`free_nats` must be a number >= 0"),
+        ({"dropout": -0.1}, "`dropout` must be a number >= 0"),
+        ({"dropout": 1.0}, "`dropout` must be below 1. Received 1.0"),
         ({"stateful_batch_size": 0}, "`stateful_batch_size` must be an integer >= 1"),
         ({"seed": 0.5}, "`seed` must be an integer"),
         ({"embedding_size": 4}, "`embedding_size` goes with .*categorical.*Received.*=4"),

@@ -35,6 +35,8 @@ class TrainConfig:
         epochs: passes over the training sequences.
         learning_rate: of Adam, decayed to a tenth along a cosine.
         clip_norm: largest global norm of the gradient.
+        jit_compile: whether XLA compiles the training step, once for each shape of a batch: pays
+            for small models and IWAE and FIVO bounds; choose few buckets.
         weight_decay: how much of a weight an update takes away, as a multiple of the learning rate
             (decoupled, arXiv:1711.05101).
         seed: fixes data, initial weights, noise and the order of the batches.
@@ -63,6 +65,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     clip_norm: float = 5.0
     weight_decay: float = 0.0
+    jit_compile: bool = False
     seed: int = 0
     matmul_precision: str = "float32"
 
@@ -71,6 +74,11 @@ class TrainConfig:
         if self.normalization is not None:
             check_choice("normalization", self.normalization, NAMES)
         check_choice("matmul_precision", self.matmul_precision, MATMUL_PRECISIONS)
+        if self.jit_compile and self.matmul_precision != "float32":
+            raise ValueError(
+                "`jit_compile` needs matmul_precision 'float32': XLA does not round operands. "
+                f"Received {self.matmul_precision!r}."
+            )
         for name in ("num_train", "num_validation", "chunk_steps"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), 1)

@@ -437,7 +437,8 @@ def _compile(model: VRNN, config: TrainConfig, steps_per_epoch: int) -> None:
             schedule,
             weight_decay=config.weight_decay or None,
             global_clipnorm=config.clip_norm,
-        )
+        ),
+        jit_compile=config.jit_compile,
     )
 
 

@@ -112,7 +112,13 @@ def with_free_bits(kl: keras.KerasTensor, free_nats: float) -> keras.KerasTensor
 
 
 def particle_bound(
-    model, x, mask, seeds, bound: Bound, kl_weight: float | keras.KerasTensor = 1.0
+    model,
+    x,
+    mask,
+    seeds,
+    bound: Bound,
+    kl_weight: float | keras.KerasTensor = 1.0,
+    training: bool = False,
 ) -> keras.KerasTensor:
     """IWAE-N or FIVO-N of whole sequences, by a particle filter that proposes from the posterior.
 
@@ -131,6 +137,7 @@ def particle_bound(
             every N > n, in every batch.
         bound: `name`, `num_samples` N and, for FIVO, how to resample.
         kl_weight: exponent of p(z) / q(z) in alpha. Only with 1 it is a bound on log p(x).
+        training: whether dropout applies, alike to all particles of a sequence.
 
     Returns:
         float32 `[B]`, nats a sequence.
@@ -139,7 +146,7 @@ def particle_bound(
     batch, steps = ops.shape(x)[0], ops.shape(x)[1]
     mask = ops.expand_dims(mask, -1)
     x = ops.where(mask, x, ops.zeros_like(x))
-    phi_x, evidence = model.encode(x, mask[..., 0])
+    phi_x, evidence = model.encode(x, mask[..., 0], seeds if training else None)
     noise = model.posterior_noise(steps, rng.particle_seeds(seeds, number))  # [B N, T, Z]
     phi_x, evidence, x, mask, noise = (
         ops.transpose(value, (1, 0, 2)) for value in (phi_x, evidence, x, mask, noise)
@@ -197,7 +204,7 @@ def _propose(model, phi_x, evidence, x, eps, states: Sequence, kl_weight):
 
 def _log_density(z, gaussian: DiagonalGaussian):
     z, loc, scale = (ops.cast(value, "float32") for value in (z, *gaussian))
-    return tfd.MultivariateNormalDiag(loc, scale).log_prob(z)
+    return tfd.Independent(tfd.Normal(loc, scale), 1).log_prob(z)
 
 
 def _collapsed(log_weights, threshold: float):

@@ -201,5 +201,5 @@ def _check_core(core: keras.Layer, compute_dtype: str) -> None:
             raise ValueError(
                 f"The recurrent core must not have dropout. Received {cell!r} with dropout="
                 f"{cell.dropout}, recurrent_dropout={cell.recurrent_dropout}. Noise comes in as "
-                "data; regularise with the KL weight or weight decay instead."
+                "data; regularise with VRNN's own dropout or with weight decay instead."
             )

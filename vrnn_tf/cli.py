@@ -71,12 +71,18 @@ def train(
     chunk_steps: Annotated[
         int | None, typer.Option(help="Truncate back-propagation: steps of a chunk.")
     ] = None,
+    num_buckets: Annotated[
+        int | None, typer.Option(help="Into how many lengths sequences are padded.")
+    ] = None,
     num_train: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
     num_validation: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
     matmul_precision: Annotated[
         str | None, typer.Option(help="float32; bfloat16 is faster on processors that have it.")
     ] = None,
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="Compile by XLA, for each shape of a batch.")
+    ] = False,
     prepared_dir: PreparedDir = None,
     strict: Strict = False,
     resume: Annotated[
@@ -108,6 +114,8 @@ def train(
             "weight_decay": weight_decay,
             "normalization": normalization,
             "chunk_steps": chunk_steps,
+            "num_buckets": num_buckets,
+            "jit_compile": jit_compile or None,
             "num_train": num_train,
             "num_validation": num_validation,
             "seed": seed,

@@ -77,6 +77,8 @@ class VRNN(keras.Model):
             metrics of evaluation always show the true bound.
         kl_warmup_steps: training steps over which the weight grows linearly to `kl_weight`.
         free_nats: nats a step of KL that cost nothing ("free bits"); with the ELBO only.
+        dropout: the share of phi_x(x) that training sets to zero, anew at each step; posterior and
+            recurrence read what is left, scaled up by 1 / (1 - dropout).
         stateful_batch_size: B of `fit` and `evaluate` on chunks of long sequences, or None. The
             states then go on from one batch to the next wherever `reset` is not 1.
         seed: fixes initial weights and noise.
@@ -100,9 +102,9 @@ class VRNN(keras.Model):
         ValueError: for arguments or inputs that are not as above.
 
     Differences:
-        The paper's code has no `end_of_sequence`, no KL weight and no free bits; they are off here
-        unless a preset turns them on. `initialization="paper"` with `max_norm=1.9365` has its
-        initial weights and constraint.
+        The paper's code has no `end_of_sequence`, no KL weight, no free bits and no dropout; they
+        are off here unless a preset turns them on. `initialization="paper"` with
+        `max_norm=1.9365` has its initial weights and constraint.
 
     Example:
 
@@ -135,6 +137,7 @@ class VRNN(keras.Model):
         kl_weight: float = 1.0,
         kl_warmup_steps: int = 0,
         free_nats: float = 0.0,
+        dropout: float = 0.0,
         stateful_batch_size: int | None = None,
         seed: int = 0,
         **kwargs,
@@ -152,6 +155,9 @@ class VRNN(keras.Model):
         self.kl_weight = check_number("kl_weight", kl_weight, 0.0)
         self.kl_warmup_steps = check_integer("kl_warmup_steps", kl_warmup_steps, 0)
         self.free_nats = check_number("free_nats", free_nats, 0.0)
+        self.dropout = check_number("dropout", dropout, 0.0)
+        if self.dropout >= 1.0:
+            raise ValueError(f"`dropout` must be below 1. Received {dropout!r}.")
         if stateful_batch_size is not None:
             check_integer("stateful_batch_size", stateful_batch_size, 1)
         self.bound = self._check_bound(bounds.get(bound), stateful_batch_size)
@@ -324,7 +330,7 @@ class VRNN(keras.Model):
 
     def _call_particles(self, x, mask, seeds, training):
         weight = self._kl_weight(training) if training else 1.0
-        nats = bounds.particle_bound(self, x, mask, seeds, self.bound, weight)
+        nats = bounds.particle_bound(self, x, mask, seeds, self.bound, weight, training)
         self.add_loss(-ops.sum(nats) / _count_rows(mask))
         if training:
             self.training_calls.assign_add(1)
@@ -341,13 +347,13 @@ class VRNN(keras.Model):
             seeds: int32 `[B]`, fix the noise of z.
             initial_states: `[h, *core states]`, each `[B, size]`; zeros if None.
             start: int32 `[B]`, how many steps the sequences have already; 0 if None.
-            training: whether gradients will be taken, see `Recurrence`.
+            training: whether gradients will be taken (see `Recurrence`), with dropout.
 
         Returns:
             The dictionary described in the class and the states after the last observation.
         """
         x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
-        _, inputs = self.encode(x, mask)
+        _, inputs = self.encode(x, mask, seeds if training else None)
         if self.latent_size:
             eps = ops.cast(self.posterior_noise(ops.shape(x)[1], seeds, start), inputs.dtype)
             inputs = ops.concatenate([inputs, eps], axis=-1)
@@ -366,14 +372,20 @@ class VRNN(keras.Model):
         outputs["kl"] = bounds.zero_masked(self._kl(outputs, log_likelihood), mask)
         return outputs, states
 
-    def encode(self, x, mask):
+    def encode(self, x, mask, dropout_seeds=None):
         """phi_x(x) `[B, T, F]`, and what the posterior reads of x at each step, `[B, T, F + L]`.
 
         Args:
             x: float32 `[B, T, D]`, finite everywhere.
             mask: bool `[B, T]`.
+            dropout_seeds: int32 `[B]`, fix what dropout takes away; None: nothing.
         """
         phi_x = self.phi_x(x)
+        if self.dropout and dropout_seeds is not None:
+            steps = ops.arange(ops.shape(x)[1], dtype="int32")
+            uniforms = rng.uniform(dropout_seeds, steps, phi_x.shape[-1], rng.DROPOUT)
+            kept = ops.cast(uniforms >= self.dropout, phi_x.dtype)
+            phi_x = phi_x * kept / (1.0 - self.dropout)
         if self.lookahead is None:
             return phi_x, phi_x
         ahead = ops.flip(self.lookahead(phi_x, mask=mask), axis=1)  # [x_t .. x_T] at step t
@@ -590,6 +602,7 @@ class VRNN(keras.Model):
             "kl_weight": self.kl_weight,
             "kl_warmup_steps": self.kl_warmup_steps,
             "free_nats": self.free_nats,
+            "dropout": self.dropout,
             "stateful_batch_size": self.stateful_batch_size,
             "seed": self.seed,
         }

@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 # One key word tells apart what the noise is for, so that no two uses ever share a number.
-LATENT, OBSERVATION, POSTERIOR, SEED, PARTICLE, RESAMPLING = range(6)
+LATENT, OBSERVATION, POSTERIOR, SEED, PARTICLE, RESAMPLING, DROPOUT = range(7)
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _KEY_PARITY = 0x1BD11BDA

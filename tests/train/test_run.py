@@ -265,6 +265,8 @@ def test_configurations_round_trip_and_refuse_what_they_do_not_know():
         config.TrainConfig.from_dict({"preset": "demo", "epoch": 3})
     with pytest.raises(ValueError, match="`epochs` must be an integer >= 1"):
         dataclasses.replace(CONFIG, epochs=0)
+    with pytest.raises(ValueError, match="`jit_compile` needs matmul_precision 'float32'"):
+        dataclasses.replace(CONFIG, jit_compile=True, matmul_precision="bfloat16")
     for preset in presets.PRESETS:
         assert config.defaults(preset).preset == preset
     demo, other = config.defaults("demo"), config.defaults("demo", "iam_ondb")
