@@ -103,7 +103,8 @@ def generate(model, states, seed, start, steps, options: Mapping, max_steps: int
         ends itself counts its last observation.
     """
     options = dict(options)
-    steps = ops.clip(steps, 0, max_steps)
+    # Of a clip from 0 to 6 TFLite's converter makes a Relu6, which takes no integers.
+    steps = ops.maximum(0, ops.minimum(max_steps, steps))
     step_numbers = ops.expand_dims(start, -1) + ops.arange(max_steps, dtype="int32")
     noise = ops.transpose(draw_noise(model, seed, step_numbers), (1, 0, 2))  # [T, B, N]
     batch, event = ops.shape(noise)[1], model.likelihood.event_size

@@ -240,3 +240,14 @@ def test_compiled_model_equals_interpreter(directory):
                 value = expected[key]
                 found = buffer.read(value.size, value.dtype).reshape(value.shape)
                 np.testing.assert_allclose(found, value, **TOLERANCE, err_msg=f"{name} {key}")
+
+
+@pytest.mark.slow
+def test_six_steps_are_no_relu6(tmp_path):
+    model = inference_model(tiny_models.make_case("no_latent"))
+    generate = [s for s in signatures(model, 6) if s.name == "generate"]
+    path = write_tflite(model, generate, tmp_path / "model.tflite")
+    runner = Interpreter(str(path)).get_signature_runner()
+    given = {spec.name: np.zeros(1, spec.dtype) for spec in generate[0].inputs}
+    for steps, length in ((-1, 0), (4, 4), (6, 6), (7, 6)):
+        assert runner(**{**given, "steps": np.array([steps], "int32")})["length"] == length

@@ -1,0 +1,30 @@
+/**
+ * The thread that the model runs in, so that the page never waits for it.
+ *
+ * A classic worker: LiteRT.js loads its start-up code with importScripts, which module workers lack.
+ * Takes {id, name, argument}, answers {id, result} or {id, error}; while loading, {progress}.
+ */
+
+const loaded = import('./model.js');
+let model;
+
+const calls = {
+  async load(url) {
+    const { PenModel } = await loaded.catch(() => {
+      throw new Error('LiteRT.js is missing. Run “npm ci” in the folder of the page.');
+    });
+    model = await PenModel.load(url, (...progress) => self.postMessage({ progress }));
+    return model.metadata;
+  },
+  generate: (request) => model.generate(request),
+  goOn: (request) => model.goOn(request),
+  score: (request) => model.score(request),
+};
+
+self.addEventListener('message', async ({ data: { id, name, argument } }) => {
+  try {
+    self.postMessage({ id, result: await calls[name](argument) });
+  } catch (error) {
+    self.postMessage({ id, error: error?.message ?? String(error) });
+  }
+});
