@@ -13,10 +13,11 @@ from typing import Any
 
 from benchmarks import batches, cases, rounds, startup, tables, training
 
-SECTIONS = ("training", "linearity", "generation", "startup", "batches")
+SECTIONS = ("training", "linearity", "generation", "serving", "startup", "batches")
 QUICK = {
     "training": ("mnist", "handwriting400", "handwriting1200"),
     "generation": ("H 400, B 1", "H 400, B 64"),
+    "serving": ("H 400, 64 requests",),
 }
 WITHOUT_TORCH = (
     "PyTorch is not installed: its contestants are left out. Install its CPU build as "
@@ -46,8 +47,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--full", action="store_true", help="every case: about an hour")
-    parser.add_argument("--cases", nargs="+", help="of training and generation")
-    parser.add_argument("--contestants", nargs="+", help="of training and generation")
+    parser.add_argument("--cases", nargs="+", help="of training, generation and serving")
+    parser.add_argument("--contestants", nargs="+", help="of training, generation and serving")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dataset", default="synthetic_handwriting", help="of batches")
     parser.add_argument("--data-dir", help="where the files of --dataset are")

@@ -16,10 +16,12 @@ from vrnn_tf.validation import check_choice, check_integer
 from . import metadata
 from .inference_model import inference_model
 from .saved_model import write_saved_model
+from .serving import check_name, write_serving
 from .signatures import signatures
 from .tflite import QUANTIZATIONS, write_tflite
 
 VERSION = "1"  # TF Serving serves the largest number below its base path
+SERVING_FOLDER = "serving"
 TFLITE_NAMES = {
     "none": "model.tflite",
     "float16": "model_float16.tflite",
@@ -36,6 +38,7 @@ def export(
     quantize: Sequence[str] = ("none", "int8"),
     extra_metadata: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    serving: str | None = None,
 ) -> Path:
     """Exports a model.
 
@@ -52,6 +55,8 @@ def export(
         quantize: of "none", "float16" and "int8"; see `write_tflite`.
         extra_metadata: anything else that JSON can hold, for example the alphabet.
         overwrite: whether to delete what is in a folder that is not an earlier export.
+        serving: a model name; also writes serving/, what TF Serving is started on: see
+            `write_serving` and docs/serving.md.
 
     Returns:
         `directory`.
@@ -63,6 +68,8 @@ def export(
     """
     directory = Path(directory).absolute()
     check_integer("max_steps", max_steps, 1)
+    if serving is not None:
+        check_name(serving)
     quantize = [quantize] if isinstance(quantize, str) else list(dict.fromkeys(quantize))
     for name in quantize:
         check_choice("quantize", name, QUANTIZATIONS)
@@ -77,7 +84,9 @@ def export(
         new = Path(parent) / "new"
         new.mkdir()
         copy.save(new / "model.keras")
-        write_saved_model(copy, all_signatures, new / "saved_model" / VERSION)
+        saved_model = write_saved_model(copy, all_signatures, new / "saved_model" / VERSION)
+        if serving is not None:
+            write_serving(saved_model, all_signatures, serving, new / SERVING_FOLDER)
         for name in quantize:
             write_tflite(copy, all_signatures, new / TFLITE_NAMES[name], name)
         metadata.write(metadata.add_files(described, new), new)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,7 +21,8 @@ def write_saved_model(
     """Writes one SavedModel with an endpoint for each signature.
 
     `serving_default` is `generate`. The endpoints are not compiled by XLA: TF Serving refuses those
-    on a CPU unless it is told otherwise.
+    on a CPU unless it is told otherwise. With an open batch they check the shapes of their inputs:
+    TF Serving does not, and inputs of other shapes that broadcast would be answered.
 
     Args:
         model: owns the weights.
@@ -35,8 +37,9 @@ def write_saved_model(
     archive.track(model)
     aliases = {"generate": ["generate", "serving_default"]}
     for signature in signatures:
+        function = _checked(signature) if batch_size is None else signature.function
         for name in aliases.get(signature.name, [signature.name]):
-            archive.add_endpoint(name, signature.function, tensor_specs(signature, batch_size))
+            archive.add_endpoint(name, function, tensor_specs(signature, batch_size))
     archive.write_out(str(directory), verbose=False)
     return directory
 
@@ -47,3 +50,20 @@ def tensor_specs(signature: Signature, batch_size: int | None) -> list[tf.Tensor
         tf.TensorSpec(spec.with_batch(batch_size), spec.dtype, name=spec.name)
         for spec in signature.inputs
     ]
+
+
+def _checked(signature: Signature) -> Callable[..., dict[str, Any]]:
+    """The function of a signature behind checks of shapes."""
+
+    def function(*tensors: tf.Tensor) -> dict[str, Any]:
+        pairs = zip(tensors, signature.inputs, strict=True)
+        tensors = tuple(tf.ensure_shape(tensor, spec.with_batch(None)) for tensor, spec in pairs)
+        rows = [tf.shape(tensor)[0] for tensor in tensors]
+        names = ", ".join(spec.name for spec in signature.inputs)
+        same = tf.debugging.assert_equal(
+            rows, rows[0], f"{names} must have as many rows as each other", summarize=len(rows)
+        )
+        with tf.control_dependencies([same]):
+            return signature.function(*map(tf.identity, tensors))
+
+    return function

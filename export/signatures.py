@@ -5,19 +5,22 @@ and output is int32 or float32, the types that every runtime's buffers take, and
 batch axis, which TF Serving's batching needs; TFLite files have B = 1.
 
 A bad value never reaches the model: `steps` and `length` are clipped to 0 .. T_max, options to
-`OPTION_RANGES`, and an option that is NaN or infinite counts as its default.
+`OPTION_RANGES`, and an option that is NaN or infinite counts as its default. A row whose x cannot
+be observed (NaN, a pen of 7, a symbol beyond the alphabet) or whose states are not finite runs on
+zeros and is answered with NaN: a mistake in one row does not fail the batch that it shares.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from vrnn_tf import generation
+from vrnn_tf.likelihoods import LARGEST
 from vrnn_tf.models import VRNN
 from vrnn_tf.validation import check_integer
 
@@ -117,8 +120,8 @@ def _init(model: VRNN) -> Signature:
 
 def _prime(model: VRNN, max_steps: int) -> Signature:
     def prime(x, length, seed):
-        _, states = _observe(model, max_steps, x, length, seed)
-        return _name_states(states)
+        _, states, valid = _observe(model, max_steps, x, length, seed)
+        return _or_nan(valid, _name_states(states))
 
     return Signature("prime", _sequence_specs(model, max_steps), _state_specs(model), prime)
 
@@ -128,8 +131,10 @@ def _step(model: VRNN) -> Signature:
 
     def step(*tensors):
         states, (seed, t, *options) = list(tensors[:num_states]), tensors[num_states:]
+        valid = ops.all(ops.abs(ops.concatenate(states, axis=-1)) <= LARGEST, axis=-1)
+        states = [_or_zero(valid, state) for state in states]
         x, states = generation.step(model, states, seed, t, _options(model, options))
-        return {"x": x, **_name_states(_distinct(states, t))}
+        return _or_nan(valid, {"x": x, **_name_states(_distinct(states, t))})
 
     x = Spec("x", "float32", (BATCH, model.likelihood.event_size))
     rows = (_row("seed", "int32"), _row("t", "int32"), *_option_specs(model))
@@ -138,10 +143,10 @@ def _step(model: VRNN) -> Signature:
 
 def _score(model: VRNN, max_steps: int) -> Signature:
     def score(x, length, seed):
-        outputs, _ = _observe(model, max_steps, x, length, seed)
+        outputs, _, valid = _observe(model, max_steps, x, length, seed)
         nll = -ops.sum(outputs["log_likelihood"], axis=-1)
         kl = ops.sum(outputs["kl"], axis=-1)
-        return {"elbo": -nll - kl, "nll": nll, "kl": kl}
+        return _or_nan(valid, {"elbo": -nll - kl, "nll": nll, "kl": kl})
 
     outputs = tuple(_row(name, "float32") for name in ("elbo", "nll", "kl"))
     return Signature("score", _sequence_specs(model, max_steps), outputs, score)
@@ -150,9 +155,32 @@ def _score(model: VRNN, max_steps: int) -> Signature:
 def _observe(model: VRNN, max_steps: int, x, length, seed):
     steps = ops.expand_dims(ops.arange(max_steps, dtype="int32"), 0)
     mask = steps < ops.expand_dims(length, -1)  # clips the length
+    possible = ops.logical_or(model.likelihood.in_support(x), ops.logical_not(mask))
+    valid = ops.all(possible, axis=-1)  # [B]
     # With a plain zero a converter folds the counters of the noise into a constant as long as the
     # sequence times the size of the noise.
-    return model.observe(x, mask, seed, start=_opaque_zeros(length))
+    start = _opaque_zeros(length)
+    outputs, states = model.observe(_or_zero(valid, x), mask, seed, start=start)
+    return outputs, states, valid
+
+
+def _or_zero(valid, values):
+    """`values` `[B, ...]`, zero in the rows that are not `valid` `[B]`."""
+    return ops.where(_expand_to(values, valid), values, ops.zeros_like(values))
+
+
+def _or_nan(valid, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors `[B, ...]`, NaN in the rows that are not `valid` `[B]`."""
+    return {
+        name: ops.where(_expand_to(value, valid), value, ops.full_like(value, math.nan))
+        for name, value in named.items()
+    }
+
+
+def _expand_to(values, valid):
+    for _ in values.shape[1:]:
+        valid = ops.expand_dims(valid, -1)
+    return valid
 
 
 def _opaque_zeros(values, number: int = 0):
@@ -162,10 +190,9 @@ def _opaque_zeros(values, number: int = 0):
 
 def _options(model: VRNN, values: Sequence) -> dict[str, Any]:
     defaults = generation.option_defaults(model.likelihood, model.latent_size)
-    largest = float(np.finfo("float32").max)
     named = {}
     for (name, default), value in zip(defaults.items(), values, strict=True):
-        finite = ops.where(ops.abs(value) <= largest, value, ops.full_like(value, default))
+        finite = ops.where(ops.abs(value) <= LARGEST, value, ops.full_like(value, default))
         named[name] = ops.clip(finite, *option_range(name))
     return named
 

@@ -674,6 +674,32 @@ def test_which_observations_end_a_sequence(likelihood, x, ends):
 # --- serialisation --------------------------------------------------------------------------------
 
 
+PEN = {"name": "bivariate_gmm", "num_components": 2}
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "x", "possible"),
+    [
+        ({"name": "gaussian", "event_size": 2}, [3e38, -1.0], True),
+        ({"name": "gaussian", "event_size": 2}, [0.0, np.inf], False),
+        ({"name": "gmm", "event_size": 1}, [np.nan], False),
+        (PEN, [9.0, -9.0, 1.0], True),
+        (PEN, [9.0, -9.0, 2.0], False),
+        (PEN, [np.nan, 0.0, 0.0], False),
+        ({**PEN, "end_of_sequence": True}, [0.0, 0.0, 2.0], True),
+        ({**PEN, "end_of_sequence": True}, [0.0, 0.0, -1.0], False),
+        ({"name": "bernoulli", "event_size": 2}, [0.0, 1.0], True),
+        ({"name": "bernoulli", "event_size": 2}, [0.0, 1.5], False),
+        ({"name": "nade", "event_size": 2}, [-0.5, 0.0], False),
+        ({"name": "categorical", "num_classes": 5}, [4.0], True),
+        ({"name": "categorical", "num_classes": 5}, [5.0], False),
+    ],
+)
+def test_which_observations_are_possible(likelihood, x, possible):
+    likelihood = likelihoods.get(likelihood)
+    assert np.array(likelihood.in_support(keras.ops.array([x], "float32"))).tolist() == [possible]
+
+
 @every_case
 def test_a_configuration_gives_the_same_likelihood(case):
     original = case.likelihood

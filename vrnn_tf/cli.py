@@ -325,12 +325,17 @@ def export(
     max_steps: Annotated[
         int | None, typer.Option(help="T_max, the static length. The longest training sequence.")
     ] = None,
+    serving: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Also write serving/ for TF Serving, with NAME/1/."),
+    ] = None,
 ) -> None:
     """Exports the generation loop: a SavedModel, .tflite files and metadata.json.
 
     An earlier export in --out is replaced as a whole.
 
-    Example: `vrnn export runs/demo --out exported`
+    Examples: `vrnn export runs/demo --out exported`;
+    `vrnn export runs/demo --out exported --serving handwriting`
     """
     with _clear_errors():
         _import_tensorflow_quietly()
@@ -346,10 +351,14 @@ def export(
             units=loaded.medium.units,
             extra_metadata={"medium": loaded.medium.to_dict()},
             quantize=tuple(quantize or ("none", "int8")),
+            serving=serving,
         )
         for path in sorted(out.glob("*.tflite")):
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
-        typer.echo(f"{out / 'saved_model'}: for TF Serving")
+        typer.echo(f"{out / 'saved_model'}: for tf.saved_model.load, C, and TF Serving")
+        if serving is not None:
+            folder = out / exporter.SERVING_FOLDER
+            typer.echo(f"{folder}: TF Serving's {serving}/, model.config and batching.config")
 
 
 @data_app.command("list")

@@ -30,6 +30,7 @@ from vrnn_tf.distributions import (
 from vrnn_tf.packing import Packing
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
+LARGEST = 3.4028234663852886e38  # of the finite float32 numbers
 MIN_SCALE = 1e-4  # keeps log(scale) finite; the floor of the paper's code
 MAX_CORRELATION = 0.9999  # keeps 1 - rho^2 above float32's rounding, so that its gradient is finite
 
@@ -165,6 +166,10 @@ class Likelihood:
             return ops.zeros_like(x[..., 0], dtype="bool")
         feature, value = self.end_mark
         return x[..., feature] == value
+
+    def in_support(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Whether x `[..., D]` can be observed at all: bool `[...]`. NaN and infinity cannot."""
+        return _within(x, -LARGEST, LARGEST)
 
     @property
     def can_end(self) -> bool:
@@ -370,6 +375,10 @@ class BivariateGaussianMixture(Likelihood):
             pen = pen * (1.0 + _is_positive(parameters["end_logit"] + pen_noise[..., 1:]))
         return ops.concatenate([offset, pen], axis=-1)
 
+    def in_support(self, x):
+        pen = _within(x[..., 2:], 0.0, 2.0 if self.can_end else 1.0)
+        return ops.logical_and(super().in_support(x), pen)
+
     def get_config(self):
         return {
             "num_components": self.num_components,
@@ -402,6 +411,9 @@ class Bernoulli(Likelihood):
 
     def _sample(self, parameters, noise, temperature):
         return _is_positive(parameters["logits"] + temperature * rng.logistic(noise))
+
+    def in_support(self, x):
+        return _within(x, 0.0, 1.0)
 
     def get_config(self):
         return {"event_size": self.event_size}
@@ -464,6 +476,9 @@ class AutoregressiveBernoulli(Likelihood):
         start = (ops.zeros((), "int32"), ops.zeros_like(offsets), parameters["hidden_bias"])
         return ops.while_loop(lambda d, *_: d < self.event_size, body, start)[1]
 
+    def in_support(self, x):
+        return _within(x, 0.0, 1.0)
+
     def get_config(self):
         return {"event_size": self.event_size, "units": self.units}
 
@@ -502,6 +517,9 @@ class Categorical(Likelihood):
     def _sample(self, parameters, noise, temperature):
         symbol = _argmax(parameters["logits"] + temperature * rng.gumbel(noise))
         return ops.expand_dims(ops.cast(symbol, "float32"), -1)
+
+    def in_support(self, x):
+        return _within(x, 0.0, self.packing.size - 1.0)
 
     def get_config(self):
         return {"num_classes": self.num_symbols, "end_class": self.end_class}
@@ -593,6 +611,11 @@ def _loc_and_scale(parameters, choice, axis: int):
 
 def _is_positive(tensor):
     return ops.cast(tensor > 0.0, "float32")
+
+
+def _within(x, low: float, high: float):
+    """Whether every feature of x `[..., D]` is a number from `low` to `high`: bool `[...]`."""
+    return ops.all(ops.logical_and(x >= low, x <= high), axis=-1)
 
 
 def _has_axes(value) -> bool:

@@ -208,6 +208,20 @@ def test_every_output_is_a_tensor_of_its_own(exported):
         assert len({*outputs, *inputs}) == len(outputs) + len(inputs)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_cannot_be_observed_is_nan_and_touches_no_other_row(exported, bad):
+    for name, key in (("prime", "x"), ("score", "x"), ("step", "state_0")):
+        arrays = arrays_for(exported, name)
+        expected = exported.saved_model(name, arrays)
+        arrays[key] = arrays[key].copy()
+        arrays[key][1, 1] = bad  # within the length, which is 4
+        for run in (exported.saved_model, exported.tflite):
+            for output, value in run(name, arrays).items():
+                assert np.isnan(value[1]).all(), output
+                found, before = np.delete(value, 1, 0), np.delete(expected[output], 1, 0)
+                np.testing.assert_allclose(found, before, **TOLERANCE, err_msg=output)
+
+
 def test_serving_default_is_generate(exported):
     default, generate = exported.saved["serving_default"], exported.saved["generate"]
     assert default.structured_input_signature == generate.structured_input_signature

@@ -175,6 +175,7 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["generate", "{tmp}/bad.tflite", "--out", "{tmp}/a.svg"], "is not a TFLite file"),
         (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
         (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
+        (["export", "{run}", "--out", "{tmp}/e", "--serving", "a/b"], "letters, digits"),
         (["verify", "{tmp}"], "metadata.json"),
         (["analyze", "{tmp}", "--out", "{tmp}/a"], "is not a run folder"),
         (["analyze", "{run}", "--num", "0", "--out", "{tmp}/a"], "num"),

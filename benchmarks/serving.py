@@ -1,0 +1,120 @@
+"""Contestants of serving: a step answers as many requests as a case has sequences.
+
+Each request asks `generate` for one sequence, by a quarter, half, three quarters or all of the
+case's steps. Server (`tests/prediction_service.py`: TF Serving's interface and TensorFlow's
+batching kernel) and clients share a process and its cores, so a server of its own is faster.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import cases
+from benchmarks.worker import Contestant
+
+TESTS = Path(__file__).parents[1] / "tests"
+NAME = "model"
+
+
+def _handwriting(units: int) -> dict[str, Any]:
+    return {**cases.TRAINING[f"handwriting{units}"], "batch": 64, "steps": 200}
+
+
+CASES = {f"H {units}, 64 requests": _handwriting(units) for units in (400, 1200)}
+CASES["tiny"] = cases.TINY
+REFERENCE = "one by one"  # to which the others are compared
+CONTESTANTS = {
+    "one by one": "serving:one_by_one",
+    "one by one, batching": "serving:one_by_one_batching",
+    "all at once": "serving:all_at_once",
+    "all at once, batching": "serving:all_at_once_batching",
+    "all at once, batching, REST": "serving:all_at_once_rest",
+}
+
+
+def one_by_one(case: dict[str, Any]) -> Contestant:
+    """A client waits for each answer; every request runs alone."""
+    return _contestant(case, clients=1, batching=False)
+
+
+def one_by_one_batching(case: dict[str, Any]) -> Contestant:
+    """A client waits for each answer of a server that would batch: what batching costs it."""
+    return _contestant(case, clients=1, batching=True)
+
+
+def all_at_once(case: dict[str, Any]) -> Contestant:
+    """As many clients as requests; every request runs alone."""
+    return _contestant(case, clients=case["batch"], batching=False)
+
+
+def all_at_once_batching(case: dict[str, Any]) -> Contestant:
+    """As many clients as requests, which share batches."""
+    return _contestant(case, clients=case["batch"], batching=True)
+
+
+def all_at_once_rest(case: dict[str, Any]) -> Contestant:
+    """The same over REST."""
+    return _contestant(case, clients=case["batch"], batching=True, form="rest rows")
+
+
+def requests(case: dict[str, Any], options: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """The inputs of `generate` for every step, other seeds each time.
+
+    Args:
+        case: of `CASES`.
+        options: those of the export's metadata.json.
+    """
+    defaults = {name: np.array([option["default"]], "float32") for name, option in options.items()}
+    seeds = itertools.count()
+    while True:
+        yield [
+            {
+                "seed": np.array([next(seeds)], "int32"),
+                "steps": np.array([max(1, case["steps"] * (1 + i % 4) // 4)], "int32"),
+                **defaults,
+            }
+            for i in range(case["batch"])
+        ]
+
+
+def _contestant(
+    case: dict[str, Any], clients: int, batching: bool, form: str = "grpc"
+) -> Contestant:
+    if str(TESTS) not in sys.path:
+        sys.path.append(str(TESTS))
+    import prediction_service
+    from vrnn_tf import VRNN
+    from vrnn_tf.export import export, metadata
+
+    with tempfile.TemporaryDirectory() as folder:
+        exported = export(
+            VRNN(**case["model"]),
+            Path(folder) / "exported",
+            max_steps=case["steps"],
+            normalization={"name": "none", "mean": [0.0] * 3, "std": [1.0] * 3},
+            units="pixels",
+            quantize=(),
+            serving=NAME,
+        )
+        described = metadata.read(exported / metadata.FILE_NAME)
+        server = prediction_service.Server(exported / "serving", batching).__enter__()
+    client = prediction_service.Client(NAME, server.grpc_port, server.rest_port)
+    executor, batches = ThreadPoolExecutor(clients), requests(case, described["options"])
+    sizes = server.servables[NAME].batch_sizes
+
+    def ask(inputs: dict[str, Any]) -> dict[str, np.ndarray]:
+        return client.predict("generate", inputs, form)
+
+    def step() -> list[dict[str, np.ndarray]]:
+        server.servables[NAME].batch_sizes.clear()  # and holds the server, which ends otherwise
+        return list(executor.map(ask, next(batches)))
+
+    return Contestant(step, described["parameter_bytes"] // 4, {"batch_sizes": sizes})
