@@ -28,6 +28,8 @@ from vrnn_tf.export import LiteModel, export, metadata, serving
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.signatures import signatures
 
+pytestmark = pytest.mark.slow  # a model is exported and served
+
 ROOT = pathlib.Path(__file__).parents[2]
 NAME, MAX_STEPS = "handwriting", 12  # the name in docs/serving.md
 NAMES = ("generate", "init", "prime", "step", "score")
@@ -71,7 +73,7 @@ def functions(directory):
 
 @pytest.fixture(
     scope="module",
-    params=["alone", pytest.param("batched", marks=pytest.mark.slow), "tensorflow_model_server"],
+    params=["alone", "batched", "tensorflow_model_server"],
 )
 def client(request, served, tmp_path_factory):
     """A client of each kind of server."""
@@ -242,7 +244,6 @@ def test_a_long_sequence_takes_no_room_in_warm_up_requests():
     assert sum(map(len, serving.warm_up_records(described))) < 10_000
 
 
-@pytest.mark.slow
 def test_warm_up_requests_that_fail_keep_a_model_from_loading(served, tmp_path):
     copy = shutil.copytree(served, tmp_path / "copy")
     log = prediction_log_pb2.PredictionLog()
@@ -434,7 +435,6 @@ def test_clients_at_once_get_what_each_gets_alone(client):
     assert len({float(np.sum(answer["x"])) for answer in alone if "x" in answer}) > CLIENTS / 2
 
 
-@pytest.mark.slow
 def test_concurrent_requests_share_batches(served, tmp_path):
     text = (served / "batching.config").read_text()
     patient = tmp_path / "batching.config"
@@ -521,7 +521,6 @@ def test_an_impossible_pen_is_nan_and_touches_no_other_row(client, bad):
                 np.testing.assert_allclose(value[::2], expected[key][::2], **TOLERANCE)
 
 
-@pytest.mark.slow
 def test_a_file_replaces_bad_values_too(tmp_path):
     exported = export(make_model(), tmp_path / "out", quantize="none", **ARGUMENTS)
     lite = LiteModel(exported / "model.tflite")
@@ -558,7 +557,6 @@ def resident_bytes():
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_ten_thousand_requests_leave_no_memory_behind(served):
     """The server lives in this process, so what it keeps is seen.

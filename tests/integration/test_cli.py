@@ -273,12 +273,17 @@ def test_a_real_interrupt_in_the_middle_of_training(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        # A shell's background jobs ignore SIGINT, and so would a child of theirs.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.time() + 100
-    while not (out / "last.keras").exists() and time.time() < deadline:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    try:
+        deadline = time.time() + 100
+        while not (out / "last.keras").exists() and time.time() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, stderr.decode()
     assert "Traceback" not in stderr.decode()
     assert files.read_json(out / "config.json")["epochs"] == 500
