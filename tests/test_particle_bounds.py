@@ -97,6 +97,52 @@ def test_fivo_that_never_resamples_is_iwae():
     np.testing.assert_array_equal(never, particle_bound(model, x, Bound("iwae", 6)))
 
 
+@pytest.mark.parametrize("bound", [Bound("iwae", 3), Bound("fivo", 3, ess_threshold=0.8)], ids=str)
+def test_chunks_add_up_to_the_whole(bound):
+    model = tiny_models.make_case("lstm")
+    x = tiny_models.observations(model)
+    whole, last = bounds.particle_filter(model, x, MASK, tf.constant(SEEDS), bound)
+    nats, particles, start = 0.0, None, 0
+    for steps in (2, 1, 2):
+        now = slice(start, start + steps)
+        more, particles = bounds.particle_filter(
+            model,
+            x[:, now],
+            MASK[:, now],
+            tf.constant(SEEDS),
+            bound,
+            particles,
+            tf.fill([3], start),
+        )
+        nats, start = nats + more, start + steps
+    np.testing.assert_allclose(nats, whole, rtol=1e-5)
+    for a, b in zip(particles, last, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_stateful_model_carries_its_particles(jit_compile):
+    bound = {"name": "fivo", "num_samples": 3}
+    model = tiny_models.make_case("lstm", bound=bound, stateful_batch_size=3)
+    x = tiny_models.observations(model, steps=6)
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=jit_compile)
+    seeds = rng.sequence_seeds(model.seed, tf.constant(0), 3)
+    whole = bounds.particle_bound(model, x, np.ones((3, 6), bool), seeds, model.bound)
+    again = bounds.particle_bound(model, x[:, 3:], np.ones((3, 3), bool), seeds, model.bound)
+    first, second = (
+        {"x": x[:, now], "reset": np.full(3, float(now.start == 0))}
+        for now in (slice(0, 3), slice(3, 6))
+    )
+    for _ in range(2):  # a reset forgets what was carried
+        shown = model.evaluate(((c,) for c in (first, second)), verbose=0, return_dict=True)["fivo"]
+        assert shown == pytest.approx(np.mean(whole), rel=1e-5)
+    anew = model.test_on_batch({**second, "reset": np.ones(3)}, return_dict=True)["fivo"]
+    assert anew == pytest.approx(np.mean(again), rel=1e-5)
+    carried = [np.array(v) for v in model.carried["training"]]
+    model.train_on_batch(first)
+    assert all(np.any(a != v) for a, v in zip(carried, model.carried["training"], strict=True))
+
+
 def test_what_is_masked_and_who_is_beside_changes_nothing():
     model = tiny_models.make_case("lstm")
     x, bound = tiny_models.observations(model), Bound("fivo", 4, ess_threshold=1.0)
@@ -346,7 +392,6 @@ def test_evaluation_shows_the_bound_whatever_the_weight_in_training():
         {"bound": {"name": "fivo", "resample": "never"}},
         {"bound": "iwae", "latent_size": 0},
         {"bound": "iwae", "free_nats": 1.0},
-        {"bound": "iwae", "stateful_batch_size": 2},
     ],
     ids=str,
 )

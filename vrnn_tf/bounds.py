@@ -111,16 +111,23 @@ def with_free_bits(kl: keras.KerasTensor, free_nats: float) -> keras.KerasTensor
     return ops.maximum(kl, free_nats) if free_nats else kl
 
 
-def particle_bound(
+def particle_bound(model, x, mask, seeds, bound: Bound, **options: Any) -> keras.KerasTensor:
+    """IWAE-N or FIVO-N of whole sequences, float32 `[B]`, in nats: see `particle_filter`."""
+    return particle_filter(model, x, mask, seeds, bound, **options)[0]
+
+
+def particle_filter(
     model,
     x,
     mask,
     seeds,
     bound: Bound,
+    particles: Sequence | None = None,
+    start=None,
     kl_weight: float | keras.KerasTensor = 1.0,
     training: bool = False,
-) -> keras.KerasTensor:
-    """IWAE-N or FIVO-N of whole sequences, by a particle filter that proposes from the posterior.
+) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+    """IWAE-N or FIVO-N of sequences or of their next steps, proposing from the posterior.
 
     With normalised weights w_0 = 1 / N, every step is
 
@@ -136,25 +143,31 @@ def particle_bound(
         seeds: int32 `[B]`, fix all noise. Particle n of a sequence draws the same z at a step for
             every N > n, in every batch.
         bound: `name`, `num_samples` N and, for FIVO, how to resample.
+        particles: what the filter returned for the steps before; None: there are none.
+        start: int32 `[B]`, how many steps the sequences have already; 0 if None.
         kl_weight: exponent of p(z) / q(z) in alpha. Only with 1 it is a bound on log p(x).
         training: whether dropout applies, alike to all particles of a sequence.
 
     Returns:
-        float32 `[B]`, nats a sequence.
+        float32 `[B]`, nats of these steps given those before, which add up to the bound of the
+        whole; and the particles: log(N w) `[B, N]` and the states `[h, *core states]`, each
+        `[B, N, size]`. Zeros are the particles of a new sequence.
     """
     number, cell = bound.num_samples, model.cell
     batch, steps = ops.shape(x)[0], ops.shape(x)[1]
     mask = ops.expand_dims(mask, -1)
     x = ops.where(mask, x, ops.zeros_like(x))
     phi_x, evidence = model.encode(x, mask[..., 0], seeds if training else None)
-    noise = model.posterior_noise(steps, rng.particle_seeds(seeds, number))  # [B N, T, Z]
+    start = ops.zeros_like(seeds) if start is None else start
+    starts = ops.reshape(ops.expand_dims(start, -1) + ops.zeros((number,), "int32"), (-1,))
+    noise = model.posterior_noise(steps, rng.particle_seeds(seeds, number), starts)  # [B N, T, Z]
     phi_x, evidence, x, mask, noise = (
         ops.transpose(value, (1, 0, 2)) for value in (phi_x, evidence, x, mask, noise)
     )
     resample = bound.name == "fivo" and number > 1 and bound.ess_threshold > 0.0
     if resample:
         size = number if bound.resampling == "multinomial" else 1
-        times = ops.arange(steps, dtype="int32")
+        times = ops.expand_dims(start, -1) + ops.arange(steps, dtype="int32")
         uniforms = rng.uniform(seeds, times, size, rng.RESAMPLING)
         uniforms = ops.transpose(uniforms, (1, 0, 2))
 
@@ -183,11 +196,19 @@ def particle_bound(
             log_weights = ops.where(needed, equal, log_weights)
         return (t + 1, total + log_p, log_weights, *states)
 
-    states = cell.get_initial_state(batch * number)
-    weights = ops.zeros((batch, number)) - math.log(number)
-    start = (ops.zeros((), "int32"), ops.zeros((batch,)), weights, *states)
-    _, total, *_ = ops.while_loop(lambda t, *_: t < steps, body, start, maximum_iterations=steps)
-    return total
+    if particles is None:
+        states = cell.get_initial_state(batch * number)
+        excess = ops.zeros((batch, number))
+    else:
+        excess, *states = particles
+        states = [ops.reshape(state, (-1, state.shape[-1])) for state in states]
+    equal = math.log(number)
+    now = (ops.zeros((), "int32"), ops.zeros((batch,)), excess - equal, *states)
+    _, total, weights, *states = ops.while_loop(
+        lambda t, *_: t < steps, body, now, maximum_iterations=steps
+    )
+    states = [ops.reshape(state, (-1, number, state.shape[-1])) for state in states]
+    return total, [weights + equal, *states]
 
 
 def _propose(model, phi_x, evidence, x, eps, states: Sequence, kl_weight):

@@ -93,7 +93,7 @@ class VRNN(keras.Model):
         A dictionary: log_likelihood and kl `[B, T]` (nats a step, 0 where masked), raw_parameters
         `[B, T, P]` (see `likelihood.parameters`), h_tm1 `[B, T, H]` and, with a latent variable,
         prior_loc, prior_scale, posterior_loc, posterior_scale and z `[B, T, Z]`. With an IWAE or
-        FIVO bound also the bound `[B]` under its name, in training nothing else.
+        FIVO bound also the bound `[B]` under its name, in training and on chunks nothing else.
 
     Masking:
         What stands at masked steps changes nothing: neither loss, gradients nor states.
@@ -160,7 +160,7 @@ class VRNN(keras.Model):
             raise ValueError(f"`dropout` must be below 1. Received {dropout!r}.")
         if stateful_batch_size is not None:
             check_integer("stateful_batch_size", stateful_batch_size, 1)
-        self.bound = self._check_bound(bounds.get(bound), stateful_batch_size)
+        self.bound = self._check_bound(bounds.get(bound))
         self.stateful_batch_size = stateful_batch_size
         self.seed = check_integer("seed", seed, -(2**31))
         self.initialization = Initialization(
@@ -170,16 +170,15 @@ class VRNN(keras.Model):
         self._make_networks(self._make_core())
         self.build()
 
-    def _check_bound(self, bound: bounds.Bound, stateful_batch_size: int | None) -> bounds.Bound:
+    def _check_bound(self, bound: bounds.Bound) -> bounds.Bound:
         if bound.name != "elbo":
             for name, value in (
                 ("latent_size=0", not self.latent_size),
                 ("free_nats", self.free_nats),
-                ("stateful_batch_size", stateful_batch_size is not None),
             ):
                 if value:
                     raise ValueError(
-                        f"The bound {bound} goes with whole sequences and a latent variable. "
+                        f"The bound {bound} goes with a latent variable and no free nats. "
                         f"Received {name}. Choose the bound 'elbo', or leave it out."
                     )
         return bound
@@ -286,15 +285,22 @@ class VRNN(keras.Model):
         self.metric_of = {name: NatsPerSequence(name=name) for name in names}
 
     def _add_carried(self, mode: str) -> list:
-        """What goes on from batch to batch: the number of steps so far `[B]` and the states."""
+        """What goes on from batch to batch: the number of steps so far `[B]` and the states.
+
+        With an IWAE or FIVO bound the particles, see `bounds.particle_filter`.
+        """
         batch = self.stateful_batch_size
         if batch is None:
             return []
         zeros: dict[str, Any] = {"initializer": "zeros", "trainable": False}
         steps = self.add_weight(name=f"{mode}_steps", shape=(batch,), dtype="int32", **zeros)
+        shapes = [(batch, size) for size in self.cell.state_size]
+        if self.bound.name != "elbo":
+            number = self.bound.num_samples
+            shapes = [(batch, number), *((batch, number, size) for _, size in shapes)]
         states = [
-            self.add_weight(name=f"{mode}_state_{i}", shape=(batch, size), **zeros)
-            for i, size in enumerate(self.cell.state_size)
+            self.add_weight(name=f"{mode}_state_{i}", shape=shape, **zeros)
+            for i, shape in enumerate(shapes)
         ]
         return [steps, *states]
 
@@ -314,29 +320,38 @@ class VRNN(keras.Model):
         reset = self._check_reset(inputs, x)
         call = self.training_calls if training else ops.zeros((), "int32")
         seeds = rng.sequence_seeds(self.seed, call, ops.shape(x)[0])
-        if self.bound.name != "elbo":
-            return self._call_particles(x, mask, seeds, training)
         carried = self.carried["training" if training else "evaluation"]
-        start, *initial = _zero_rows(carried, reset)
-        outputs, states = self.observe(x, mask, seeds, initial or None, start, training)
+        start, *before = _zero_rows(carried, reset)
+        if self.bound.name == "elbo":
+            outputs, after = self.observe(x, mask, seeds, before or None, start, training)
+            self._add_bound(outputs, mask, training)
+        else:
+            outputs, after = self._filter(x, mask, seeds, before or None, start, training)
         if reset is not None:
-            now = [start + ops.shape(x)[1], *states]
+            now = [start + ops.shape(x)[1], *after]
             for variable, value in zip(carried, now, strict=True):
                 variable.assign(ops.stop_gradient(ops.cast(value, variable.dtype)))
-        self._add_bound(outputs, mask, training)
         if training:
             self.training_calls.assign_add(1)
         return outputs
 
-    def _call_particles(self, x, mask, seeds, training):
-        weight = self._kl_weight(training) if training else 1.0
-        nats = bounds.particle_bound(self, x, mask, seeds, self.bound, weight, training)
+    def _filter(self, x, mask, seeds, particles, start, training):
+        nats, after = bounds.particle_filter(
+            self,
+            x,
+            mask,
+            seeds,
+            self.bound,
+            particles,
+            start,
+            kl_weight=self._kl_weight(training) if training else 1.0,
+            training=training,
+        )
         self.add_loss(-ops.sum(nats) / _count_rows(mask))
-        if training:
-            self.training_calls.assign_add(1)
-            return {self.bound.name: nats}
-        outputs, _ = self.observe(x, mask, seeds)
-        return {self.bound.name: nats, **outputs}
+        outputs = {self.bound.name: nats}
+        if not training and particles is None:
+            outputs.update(self.observe(x, mask, seeds)[0])
+        return outputs, after
 
     def observe(self, x, mask, seeds, initial_states=None, start=None, training=False):
         """Runs the posterior over observations: the path of training, priming and scoring.
