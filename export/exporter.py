@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from vrnn_tf.models import VRNN
-from vrnn_tf.validation import check_choice, check_integer
+from vrnn_tf.validation import check_integer
 
 from . import metadata
 from .inference_model import inference_model
 from .saved_model import write_saved_model
 from .serving import check_name, write_serving
 from .signatures import signatures
-from .tflite import QUANTIZATIONS, write_tflite
+from .tflite import check_quantization, write_tflite
 
 VERSION = "1"  # TF Serving serves the largest number below its base path
 SERVING_FOLDER = "serving"
@@ -26,6 +26,7 @@ TFLITE_NAMES = {
     "none": "model.tflite",
     "float16": "model_float16.tflite",
     "int8": "model_int8.tflite",
+    "int4": "model_int4.tflite",
 }
 
 
@@ -52,7 +53,7 @@ def export(
         max_steps: T_max, the static length of the generation loop.
         normalization: `{"name": ..., "mean": [D], "std": [D]}`: raw = x * std + mean.
         units: of raw x, for people, for example "pixels".
-        quantize: of "none", "float16" and "int8"; see `write_tflite`.
+        quantize: of "none", "float16", "int8" and "int4"; see `write_tflite`.
         extra_metadata: anything else that JSON can hold, for example the alphabet.
         overwrite: whether to delete what is in a folder that is not an earlier export.
         serving: a model name; also writes serving/, what TF Serving is started on: see
@@ -72,7 +73,7 @@ def export(
         check_name(serving)
     quantize = [quantize] if isinstance(quantize, str) else list(dict.fromkeys(quantize))
     for name in quantize:
-        check_choice("quantize", name, QUANTIZATIONS)
+        check_quantization(name)
     check_replaceable(directory, overwrite)
     copy = inference_model(model)
     all_signatures = signatures(copy, max_steps)

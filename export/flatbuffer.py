@@ -58,8 +58,14 @@ def compact(content: bytes) -> bytes:
 
 
 def read(content: bytes) -> schema.ModelT:
-    """A TFLite file as an object."""
-    return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    """A TFLite file as an object. Constants that lie behind the flatbuffer are brought into it."""
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 stand for none
+            data = content[buffer.offset : buffer.offset + buffer.size]
+            buffer.data = np.frombuffer(data, np.uint8)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def _share_buffers(model: schema.ModelT) -> None:

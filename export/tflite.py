@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import re
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +20,7 @@ from . import flatbuffer
 from .saved_model import write_saved_model
 from .signatures import Signature
 
-QUANTIZATIONS = ("none", "float16", "int8")
+QUANTIZATIONS = ("none", "float16", "int8", "int4")
 
 
 def write_tflite(
@@ -29,22 +32,48 @@ def write_tflite(
         model: a float32 model, see `inference_model`.
         signatures: of `model`.
         path: the file; it is replaced as a whole or not at all.
-        quantize: "none", "float16" (weights are stored in float16) or "int8" (dynamic range: int8
-            weights, activations are quantised as they come).
+        quantize: "none", "float16" (weights are stored in float16), "int8" (dynamic range: int8
+            weights, activations are quantised as they come) or "int4" (the same with 4 bits and a
+            scale for each output; experimental, needs the package ai-edge-quantizer).
 
     Returns:
         `path`.
 
     Raises:
-        ValueError: if `quantize` is unknown, or an operator is not a TFLite builtin (names it).
+        ValueError: if `quantize` is unknown or needs a package that is missing, or an operator is
+            not a TFLite builtin (names it).
     """
-    check_choice("quantize", quantize, QUANTIZATIONS)
+    check_quantization(quantize)
     with tempfile.TemporaryDirectory() as directory:
         write_saved_model(model, signatures, Path(directory), batch_size=1)
         content = _convert(directory, [signature.name for signature in signatures], quantize)
+    if quantize == "int4":
+        content = _in_four_bits(content)
     with atomic(path) as temporary:
         temporary.write_bytes(flatbuffer.compact(content))
     return Path(path)
+
+
+def check_quantization(quantize: str) -> None:
+    """Raises ValueError if `quantize` is unknown or cannot be done here."""
+    check_choice("quantize", quantize, QUANTIZATIONS)
+    if quantize == "int4" and importlib.util.find_spec("ai_edge_quantizer") is None:
+        raise ValueError(
+            "quantize 'int4' needs the package ai-edge-quantizer. Install it with "
+            "`pip install 'vrnn_tf[int4]'`, or choose 'int8'."
+        )
+
+
+def _in_four_bits(content: bytes) -> bytes:
+    """A float32 file with the weights of its matrix products in 4 bits."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        file.write(content)
+        file.flush()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            result = quantizer.Quantizer(file.name, recipe.dynamic_wi4_afp32()).quantize()
+    return bytes(result.quantized_model)
 
 
 def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
@@ -56,7 +85,7 @@ def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
     # Otherwise a write to that buffer cuts and joins it, which gives the loop outputs of unknown
     # shape: LiteRT's CompiledModel then returns garbage without an error.
     converter._experimental_enable_dynamic_update_slice = True
-    if quantize != "none":
+    if quantize in ("float16", "int8"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]

@@ -5,12 +5,14 @@ tenfold in thirty steps, until two correct runtimes (or one that multiplies thre
 one row alone) draw visibly different ends of a sequence. What is judged is therefore every single
 step from the reference's own states, that the loop is nothing but these steps, and the first
 steps of free-running sequences. How far whole sequences agree is reported. Quantised files draw
-other sequences by design and are judged by the bound that they give to the same data.
+other sequences by design and are judged by the bound that they give to the same data: best to data
+that the model has not seen, such as the validation split of its run.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,20 +26,28 @@ import tensorflow as tf
 from vrnn_tf import generation
 from vrnn_tf.models import VRNN
 
-from . import flatbuffer, metadata
+from . import flatbuffer, footprint, metadata
 from .exporter import TFLITE_NAMES, VERSION
 from .runtime import LiteModel
 
 TOLERANCE = 1e-4  # of x relative to max(1, |x|), and of the score in nats a step
 # Nats a step by which quantised weights may move the bound.
-SCORE_TOLERANCES = {"none": TOLERANCE, "float16": 0.02, "int8": 0.2}
+SCORE_TOLERANCES = {"none": TOLERANCE, "float16": 0.02, "int8": 0.2, "int4": None}
+# The share of the bound on real data that a file may lose, or nats a step where that is more: a
+# bound can be near zero.
+LOSS_SHARES = {"none": 0.01, "float16": 0.01, "int8": 0.01, "int4": None}
+LOSS_A_STEP = 0.01
 # File bytes over bytes of the float32 parameters.
-SIZE_LIMITS = {"none": 1.05, "float16": 0.60, "int8": 0.35}
+SIZE_LIMITS = {"none": 1.05, "float16": 0.60, "int8": 0.35, "int4": 0.25}
 MIN_JUDGED_BYTES = 1_000_000  # below it the graph itself, about 80 kB, decides the ratio
+# Bytes that a process holds over file bytes. What is quantised shrinks the file, not the tensors
+# of T_max steps, a few megabytes: there it is only reported.
+MEMORY_LIMIT = 3.0
 _SEEDS = (0, 1, 2)
 _PRIME_STEPS = 5
 _FREE_STEPS = 25  # too few for rounding errors to grow from 1e-7 to the tolerance
 _TIMED_RUNS = 5
+_STEPPED = 8  # real sequences from whose middle steps are compared
 _ENDLESS = {"pen_bias": -100.0}  # a pen that never lifts does not end the sequence early
 
 
@@ -46,8 +56,8 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
 
     Args:
         directory: what `export` returned.
-        sequences: arrays `[T_i, D]` in normalised units to score, at most T_max steps each; those
-            that the model itself generates if None.
+        sequences: real data, arrays `[T_i, D]` in normalised units; what is longer than T_max is
+            cut. None: only what the model itself generates, which tells less about the bound.
 
     Returns:
         A dictionary: passed, directory, max_steps, parameter_bytes and rows. A row has file, check,
@@ -61,6 +71,8 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
     if not (directory / "model.keras").is_file():
         raise ValueError(f"{directory} lacks model.keras. Export the model again.")
     model = keras.saving.load_model(directory / "model.keras", safe_mode=True)
+    if sequences is not None:
+        _check_sequences(sequences, described["event_size"])
     reference = _Reference(model, described["max_steps"], sequences)
     rows = [_check_digests(directory, described)]
     rows += _check_saved_model(directory / "saved_model" / VERSION, reference)
@@ -101,6 +113,7 @@ class _Runtime:
         generate: `(seed, options) -> x [T, D]`.
         score: `(x, seed) -> elbo`, nats.
         init: `() -> states`.
+        prime: `(x, seed) -> states`.
         step: `(states, seed, t, options) -> (x [D], states)`.
     """
 
@@ -109,6 +122,7 @@ class _Runtime:
     generate: Callable[[int, dict[str, float]], np.ndarray]
     score: Callable[[np.ndarray, int], float]
     init: Callable[[], list[np.ndarray]]
+    prime: Callable[[np.ndarray, int], list[np.ndarray]]
     step: Callable[..., tuple[np.ndarray, list[np.ndarray]]]
 
 
@@ -122,13 +136,34 @@ class _Reference:
         draw = model.generate
         self.generated = [draw(len(_SEEDS), max_steps, seed=0, **o) for o in self.options]
         self.alone = [[draw(1, max_steps, seed=s, **o)[0] for s in _SEEDS] for o in self.options]
-        self.data = [*(self.generated[0] if sequences is None else sequences)]
-        self.scores = [self._score(x, seed) for seed, x in enumerate(self.data)]
-        self.prefix = self.generated[0][0][:_PRIME_STEPS]
+        self.is_real = sequences is not None
+        self.data = [x[:max_steps] for x in (sequences or self.generated[0])]
+        observed = [self._observe(x, seed) for seed, x in enumerate(self.data)]
+        self.scores = [elbo for elbo, _ in observed]
+        self.states = [states for _, states in observed]
+        self.prefix = self.data[0][:_PRIME_STEPS]
         self.continued = draw(1, min(_FREE_STEPS, max_steps), seed=7, prime=self.prefix)[0]
 
-    def steps(self) -> Iterator[tuple[list[np.ndarray], np.ndarray, list[np.ndarray]]]:
-        """The states before, x and the states after each step of a sequence with seed 0."""
+    def steps(self) -> Iterator[tuple[list[np.ndarray], int, np.ndarray, list[np.ndarray]]]:
+        """The states before a step, its number, x and the states after it; all seeds are 0.
+
+        Steps of a whole sequence from nothing, and a few from the middle of each real sequence.
+        """
+        yield from self._steps(self.model.cell.get_initial_state(1), 0, self.max_steps)
+        for seed, x in enumerate(self.data[:_STEPPED] if self.is_real else ()):
+            middle = len(x) // 2
+            _, states = self._observe(x[:middle], seed)
+            stop = min(middle + _FREE_STEPS, self.max_steps)
+            yield from self._steps([tf.constant(s) for s in states], middle, stop)
+
+    def _steps(self, states, start: int, stop: int):
+        for t in range(start, stop):
+            x, after = self._step(states, tf.constant([t]))
+            yield [s.numpy() for s in states], t, x.numpy()[0], [s.numpy() for s in after]
+            states = after
+
+    @functools.cached_property
+    def _step(self) -> Callable:
         values = {**self.defaults, **_endless(self.defaults)}
         options = {name: tf.constant([value]) for name, value in values.items()}
 
@@ -136,18 +171,39 @@ class _Reference:
         def step(states, t):
             return generation.step(self.model, states, tf.constant([0]), t, options)
 
-        states = self.model.cell.get_initial_state(1)
-        for t in range(self.max_steps):
-            x, after = step(states, tf.constant([t]))
-            yield [s.numpy() for s in states], x.numpy()[0], [s.numpy() for s in after]
-            states = after
+        return step
 
-    def _score(self, x: np.ndarray, seed: int) -> float:
-        mask = np.ones((1, len(x)), "bool")
-        outputs, _ = self.model.observe(
-            tf.constant(x[None], "float32"), tf.constant(mask), tf.constant([seed], "int32")
+    def _observe(self, x: np.ndarray, seed: int) -> tuple[float, list[np.ndarray]]:
+        """The ELBO of a sequence and the states after it."""
+        outputs, states = self._observed(
+            tf.constant(x[None], "float32"), tf.constant([seed], "int32")
         )
-        return float(tf.reduce_sum(outputs["log_likelihood"] - outputs["kl"]))
+        elbo = tf.reduce_sum(outputs["log_likelihood"] - outputs["kl"])
+        return float(elbo), [state.numpy() for state in states]
+
+    @functools.cached_property
+    def _observed(self) -> Callable:
+        shape = (1, None, self.model.likelihood.event_size)
+
+        @tf.function(
+            autograph=False,
+            input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([1], tf.int32)],
+        )
+        def observe(x, seed):
+            return self.model.observe(x, tf.ones(tf.shape(x)[:2], tf.bool), seed)
+
+        return observe
+
+
+def _check_sequences(sequences: Sequence[np.ndarray], event_size: int) -> None:
+    for x in sequences:
+        if x.ndim != 2 or x.shape[1] != event_size or not len(x):
+            raise ValueError(
+                f"`sequences` must be arrays [T, {event_size}] of at least one step. Received "
+                f"shape {x.shape}."
+            )
+    if not len(sequences):
+        raise ValueError("`sequences` must hold at least one. Received none.")
 
 
 def _endless(option_names: Iterable[str]) -> dict[str, float]:
@@ -182,9 +238,10 @@ def _check_saved_model(directory: Path, reference: _Reference) -> list[dict[str,
     runtime = _saved_model(directory, reference)
     return [
         *_compare_generated(runtime, reference),
-        _compare_steps(runtime, reference),
+        *_compare_steps(runtime, reference, TOLERANCE),
+        _compare_primed_states(runtime, reference),
         _repeat_steps(runtime),
-        _compare_scores(runtime, reference, TOLERANCE),
+        *_compare_scores(runtime, reference, "none"),
         _time_steps(runtime),
     ]
 
@@ -197,13 +254,16 @@ def _check_tflite(path: Path, quantization: str, reference: _Reference) -> list[
         _row(path.name, "operators beside builtins", len(foreign), 0, ", ".join(foreign)),
         _compare_size(path, quantization, model.metadata["parameter_bytes"]),
     ]
-    if quantization == "none":
+    exact = quantization == "none"
+    if exact:
         rows += _compare_generated(runtime, reference)
-        rows.append(_compare_steps(runtime, reference))
+    rows += _compare_steps(runtime, reference, TOLERANCE if exact else None)
+    if exact:
+        rows.append(_compare_primed_states(runtime, reference))
         rows.append(_compare_priming(model, reference))
     rows.append(_repeat_steps(runtime))
-    rows.append(_compare_scores(runtime, reference, SCORE_TOLERANCES[quantization]))
-    return [*rows, _time_steps(runtime)]
+    rows += _compare_scores(runtime, reference, quantization)
+    return [*rows, _time_steps(runtime), *_measure_memory(model, quantization)]
 
 
 def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
@@ -227,10 +287,19 @@ def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
         result = run("generate", seed=[seed], steps=[max_steps], **rows(options))
         return result["x"][0, : int(result["length"][0])]
 
+    def padded(x: np.ndarray, seed: int) -> dict[str, Any]:
+        rows = np.zeros((1, max_steps, event_size), "float32")
+        rows[0, : len(x)] = x
+        return {"x": rows, "length": [len(x)], "seed": [seed]}
+
     def score(x: np.ndarray, seed: int) -> float:
-        padded = np.zeros((1, max_steps, event_size), "float32")
-        padded[0, : len(x)] = x
-        return float(run("score", x=padded, length=[len(x)], seed=[seed])["elbo"][0])
+        return float(run("score", **padded(x, seed))["elbo"][0])
+
+    def init() -> list[np.ndarray]:
+        return states(run("init", seed=[0]))
+
+    def prime(x: np.ndarray, seed: int) -> list[np.ndarray]:
+        return states(run("prime", **padded(x, seed)))
 
     def step(given, seed: int, t: int, **options: float):
         named = {f"state_{i}": state for i, state in enumerate(given)}
@@ -238,7 +307,7 @@ def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
         return result["x"][0], states(result)
 
     name, names = f"saved_model/{VERSION}", list(reference.defaults)
-    return _Runtime(name, names, generate, score, lambda: states(run("init", seed=[0])), step)
+    return _Runtime(name, names, generate, score, init, prime, step)
 
 
 def _lite_runtime(model: LiteModel) -> _Runtime:
@@ -249,7 +318,8 @@ def _lite_runtime(model: LiteModel) -> _Runtime:
         return model.score(x, seed)["elbo"]
 
     names = list(model.option_defaults)
-    return _Runtime(model.path.name, names, generate, score, model.init, model.step)
+    own = model.path.name
+    return _Runtime(own, names, generate, score, model.init, model.prime, model.step)
 
 
 def _compare_size(path: Path, quantization: str, parameter_bytes: int) -> dict[str, Any]:
@@ -284,14 +354,37 @@ def _compare_generated(runtime: _Runtime, reference: _Reference) -> list[dict[st
     ]
 
 
-def _compare_steps(runtime: _Runtime, reference: _Reference) -> dict[str, Any]:
-    """One step at a time from the states of Keras, so that differences cannot build up."""
-    options, largest, t = _endless(runtime.option_names), 0.0, 0
-    for t, (before, x, after) in enumerate(reference.steps()):
+def _compare_steps(
+    runtime: _Runtime, reference: _Reference, limit: float | None
+) -> list[dict[str, Any]]:
+    """One step at a time from the states of Keras, so that differences cannot build up.
+
+    What is rounded on purpose may take another component or lift the pen: of such a file the drift
+    of its states in one step is told, as a share of their root mean square.
+    """
+    options = _endless(runtime.option_names)
+    largest, drift, square, number = 0.0, 0.0, 0.0, 0
+    for before, t, x, after in reference.steps():
         found_x, found = runtime.step(before, 0, t, **options)
         for a, b in zip([x, *after], [found_x, *found], strict=True):
             largest = max(largest, float(_relative(a, b).max()))
-    return _row(runtime.name, "step = Keras", largest, TOLERANCE, f"{t + 1} steps")
+        drift += sum(float(np.square(a - b).sum()) for a, b in zip(after, found, strict=True))
+        square += sum(float(np.square(a).sum()) for a in after)
+        number += 1
+    if limit is not None:
+        return [_row(runtime.name, "step = Keras", largest, limit, f"{number} steps")]
+    share = (drift / max(square, np.finfo(float).tiny)) ** 0.5
+    return [_row(runtime.name, "drift of the states in a step", share, None, f"{number} steps")]
+
+
+def _compare_primed_states(runtime: _Runtime, reference: _Reference) -> dict[str, Any]:
+    """The states after whole sequences."""
+    largest = 0.0
+    for seed, (x, expected) in enumerate(zip(reference.data, reference.states, strict=True)):
+        for a, b in zip(expected, runtime.prime(x, seed), strict=True):
+            largest = max(largest, float(_relative(a, b).max()))
+    note = f"{len(reference.data)} sequences"
+    return _row(runtime.name, "prime = Keras", largest, TOLERANCE, note)
 
 
 def _compare_priming(model: LiteModel, reference: _Reference) -> dict[str, Any]:
@@ -313,13 +406,42 @@ def _repeat_steps(runtime: _Runtime) -> dict[str, Any]:
     return _row(runtime.name, "init + step = generate", largest, TOLERANCE, note)
 
 
-def _compare_scores(runtime: _Runtime, reference: _Reference, limit: float) -> dict[str, Any]:
-    largest = 0.0
-    for seed, (x, expected) in enumerate(zip(reference.data, reference.scores, strict=True)):
-        difference = abs(runtime.score(x, seed) - expected) / max(len(x), 1)
-        largest = max(largest, difference) if np.isfinite(difference) else np.inf
-    note = f"{len(reference.data)} sequences"
-    return _row(runtime.name, "score = Keras, nats a step", float(largest), limit, note)
+def _compare_scores(
+    runtime: _Runtime, reference: _Reference, quantization: str
+) -> list[dict[str, Any]]:
+    """The bound on each sequence, and what a file loses of it on average."""
+    expected = np.asarray(reference.scores)
+    found = np.asarray([runtime.score(x, seed) for seed, x in enumerate(reference.data)])
+    steps = np.maximum([len(x) for x in reference.data], 1)
+    number = f"{len(steps)} {'real' if reference.is_real else 'generated'} sequences"
+    a_step = float(np.max(np.abs(found - expected) / steps))  # of NaN it is NaN, which fails
+    check, limit = "score = Keras, nats a step", SCORE_TOLERANCES[quantization]
+    rows = [_row(runtime.name, check, a_step, limit, number)]
+    lost, share = expected - found, LOSS_SHARES[quantization]
+    error = lost.std(ddof=1) / len(lost) ** 0.5 if len(lost) > 1 else np.nan
+    bound, limit = abs(expected.mean()), None
+    if share is not None and reference.is_real:
+        limit = max(share * bound, LOSS_A_STEP * steps.mean())
+    note = (
+        f"+- {error:.2g}; {100.0 * lost.mean() / max(bound, 1e-9):.2g}% of a bound of "
+        f"{expected.mean():.1f}"
+    )
+    return [*rows, _row(runtime.name, "lost bound, nats a sequence", lost.mean(), limit, note)]
+
+
+def _measure_memory(model: LiteModel, quantization: str) -> list[dict[str, Any]]:
+    """What `generate` makes a process hold, over the bytes of the file."""
+    if not footprint.is_available():
+        return []
+    size, rows = model.path.stat().st_size, []
+    inputs = {**model.option_defaults, "seed": 0, "steps": model.max_steps}
+    for kernels in footprint.KERNELS:
+        held = footprint.measure(model.path, "generate", inputs, kernels)
+        frugal = quantization == "none" and kernels != "XNNPACK" and size >= MIN_JUDGED_BYTES
+        limit = MEMORY_LIMIT if frugal else None
+        note = f"{held / 2**20:.1f} MiB"
+        rows.append(_row(model.path.name, f"memory / file, {kernels}", held / size, limit, note))
+    return rows
 
 
 def _time_steps(runtime: _Runtime) -> dict[str, Any]:

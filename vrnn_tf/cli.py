@@ -15,7 +15,7 @@ import typer
 
 from vrnn_tf import media
 from vrnn_tf.media import Medium
-from vrnn_tf.validation import check_choice
+from vrnn_tf.validation import check_choice, check_integer
 
 app = typer.Typer(
     help="Variational recurrent neural networks: train, generate, export.",
@@ -320,7 +320,7 @@ def export(
     out: Out,
     quantize: Annotated[
         list[str] | None,
-        typer.Option(help="none, int8 or float16; repeat it for several files. none and int8."),
+        typer.Option(help="none, int8, float16 or int4 (experimental); repeat it. none and int8."),
     ] = None,
     max_steps: Annotated[
         int | None, typer.Option(help="T_max, the static length. The longest training sequence.")
@@ -433,20 +433,49 @@ def prepare(
 @app.command()
 def verify(
     directory: Annotated[Path, typer.Argument(help="What `vrnn export` wrote.")],
+    run: Annotated[
+        Path | None, typer.Option(help="The run it was made from: compare on its data too.")
+    ] = None,
+    sequences: Annotated[int, typer.Option(help="How many of them, the first of the split.")] = 64,
+    dataset: OtherDataset = None,
+    data_dir: DataDir = None,
+    data: DataOptions = None,
+    split: Split = None,
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
 ) -> None:
-    """Compares Keras, SavedModel and TFLite on the same seeds: values, sizes, ops, speed.
+    """Compares Keras, SavedModel and TFLite: values, bound, sizes, operators, speed, memory.
 
-    Exits with 1 if they disagree.
+    With --run also on real sequences: how much of the bound a quantised file loses. Exits
+    with 1 if they disagree.
 
-    Example: `vrnn verify exported`
+    Example: `vrnn verify exported --run runs/demo --split validation`
     """
     with _clear_errors():
+        check_integer("sequences", sequences, 1)
+        given = {"--dataset": dataset, "--data-dir": data_dir, "--data": data, "--split": split}
+        for name, value in given.items():
+            if run is None and value:
+                raise ValueError(f"{name} says which data of a run. Received no --run. Add it.")
         _import_tensorflow_quietly()
         from vrnn_tf import files
+        from vrnn_tf.export import metadata
         from vrnn_tf.export import verify as verification
+        from vrnn_tf.train import run as runs
 
-        report = verification.verify(directory)
+        real = None
+        if run is not None:
+            described = metadata.read(directory / metadata.FILE_NAME)
+            loaded, found = runs.load_with_data(
+                run, split, dataset, _absolute(data_dir), _key_values("--data", data)
+            )
+            if loaded.normalization.to_dict() != described["normalization"]:
+                raise ValueError(
+                    f"{directory} was not made from {run}: their normalisations differ. Choose the "
+                    "run that was exported."
+                )
+            typer.echo(f"{found.dataset}, {found.split}")
+            real = found.sequences[:sequences]
+        report = verification.verify(directory, real)
         _print_table(verification.table(report))
         if json is not None:
             files.write_json(json, report)
@@ -479,7 +508,7 @@ def demo(
             ["export", str(run), "--out", str(exported)],
             [*sample, str(out / "handwriting.svg")],
             [*sample, str(out / "handwriting.png")],
-            ["verify", str(exported), "--json", str(out / "verify.json")],
+            ["verify", str(exported), "--run", str(run), "--json", str(out / "verify.json")],
         ):
             typer.echo(f"\n$ vrnn {' '.join(arguments)}")
             code = subprocess.run([sys.executable, "-m", "vrnn_tf.cli", *arguments]).returncode

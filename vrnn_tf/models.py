@@ -294,10 +294,10 @@ class VRNN(keras.Model):
             return []
         zeros: dict[str, Any] = {"initializer": "zeros", "trainable": False}
         steps = self.add_weight(name=f"{mode}_steps", shape=(batch,), dtype="int32", **zeros)
-        shapes = [(batch, size) for size in self.cell.state_size]
+        sizes, number = self.cell.state_size, self.bound.num_samples
+        shapes: list[tuple[int, ...]] = [(batch, size) for size in sizes]
         if self.bound.name != "elbo":
-            number = self.bound.num_samples
-            shapes = [(batch, number), *((batch, number, size) for _, size in shapes)]
+            shapes = [(batch, number), *((batch, number, size) for size in sizes)]
         states = [
             self.add_weight(name=f"{mode}_state_{i}", shape=shape, **zeros)
             for i, shape in enumerate(shapes)

@@ -207,7 +207,7 @@ def test_a_folder_of_others_is_not_touched(model, tmp_path):
     ("changes", "message"),
     [
         ({"max_steps": 0}, r"`max_steps` must be an integer >= 1"),
-        ({"quantize": "int4"}, r"`quantize` must be one of \['none', 'float16', 'int8'\]"),
+        ({"quantize": "int3"}, r"`quantize` must be one of \['none', 'float16', 'int8', 'int4'\]"),
         ({"normalization": {"mean": [0.0]}}, r"has name, mean and std"),
         ({"units": None}, r"'units' in the metadata of this export must be a text"),
     ],
@@ -266,6 +266,29 @@ def test_quantised_files_are_smaller(directory):
     assert sizes[1] < sizes[0]
 
 
+@pytest.mark.slow
+def test_four_bits_are_half_of_eight(tmp_path):
+    model = tiny_models.make(tiny_models.STROKES, recurrent_units=200)
+    folder = export(model, tmp_path / "out", quantize=("none", "int8", "int4"), **ARGUMENTS)
+    sizes = {path.stem: path.stat().st_size for path in folder.glob("*.tflite")}
+    parameters = metadata.read(folder / "metadata.json")["parameter_bytes"]
+    saved = (sizes["model_int8"] - sizes["model_int4"]) / parameters
+    assert 0.10 < saved < 0.15  # an eighth of each weight; int8 leaves small kernels alone
+    assert not [op for op in flatbuffer.operators(folder / "model_int4.tflite") if "CUSTOM" in op]
+    report = verify.verify(folder)
+    assert report["passed"], report["rows"]
+    drift = {r["file"]: r["value"] for r in report["rows"] if r["check"].startswith("drift")}
+    assert 0.0 < drift["model_int8.tflite"] < drift["model_int4.tflite"] < 0.1
+
+
+def test_four_bits_need_a_package(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'vrnn_tf\[int4\]'"):
+        export(model, tmp_path / "out", quantize="int4", **ARGUMENTS)
+    assert not list(tmp_path.iterdir())
+
+
 def test_compaction_keeps_only_what_is_needed(directory):
     content = (directory / "model.tflite").read_bytes()
     assert flatbuffer.compact(content) == content
@@ -284,11 +307,38 @@ def test_verify_passes_and_every_row_is_text(directory):
         "prime + step = Keras",
         "init + step = generate",
         "score = Keras, nats a step",
+        "prime = Keras",
+        "lost bound, nats a sequence",
         "microseconds a step",
     } <= checks
     json.dumps(report)
     for row in verify.table(report):
         assert all(isinstance(value, str) for value in row.values())
+
+
+def test_verify_on_real_sequences_judges_the_bound(model, directory):
+    generator = np.random.default_rng(0)
+    lengths = (3, 9, 30)  # the last is longer than T_max
+    real = [tiny_models.observations(model, 1, n)[0] * generator.normal() for n in lengths]
+    for x in real:
+        x[:, 2] = np.arange(len(x)) % 2
+    report = verify.verify(directory, real)
+    assert report["passed"], report["rows"]
+    rows = {(row["file"], row["check"]): row for row in report["rows"]}
+    lost = rows["model_int8.tflite", "lost bound, nats a sequence"]
+    assert "3 real" in rows["model_int8.tflite", "score = Keras, nats a step"]["note"]
+    # The same figure from the two files themselves.
+    files = [LiteModel(directory / name) for name in ("model.tflite", "model_int8.tflite")]
+    exact, rounded = (
+        np.mean([file.score(x[:MAX_STEPS], seed)["elbo"] for seed, x in enumerate(real)])
+        for file in files
+    )
+    assert lost["value"] == pytest.approx(exact - rounded, abs=1e-3)
+    steps = np.mean([min(n, MAX_STEPS) for n in lengths])
+    assert lost["limit"] == pytest.approx(max(0.01 * abs(exact), 0.01 * steps), rel=1e-3)
+    for wrong in ([], [np.zeros((0, 3), "float32")], [np.zeros((4, 2), "float32")]):
+        with pytest.raises(ValueError, match="`sequences` must"):
+            verify.verify(directory, wrong)
 
 
 def test_verify_fails_for_changed_files_and_another_models_file(copy):

@@ -2,15 +2,18 @@
 
 import dataclasses
 import functools
+import math
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
 
 import tiny_models
-from vrnn_tf import likelihoods
+from vrnn_tf import generation, likelihoods
 from vrnn_tf.export import flatbuffer
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.saved_model import write_saved_model
@@ -197,6 +200,27 @@ def test_init_and_steps_are_generate(exported):
         states = {key: value for key, value in result.items() if key != "x"}
 
 
+@pytest.mark.parametrize("given", [1, 5])
+def test_prime_and_steps_go_on_as_generate_does(exported, given):
+    x = tiny_models.observations(exported.model, BATCH, MAX_STEPS)
+    seed, steps = np.array([4, 5, 6], "int32"), MAX_STEPS - given
+    defaults = generation.option_defaults(exported.model.likelihood, exported.model.latent_size)
+    options = {name: np.full(BATCH, value, "float32") for name, value in defaults.items()}
+    length = np.full(BATCH, given, "int32")
+    for run in (exported.saved_model, exported.tflite):
+        states = run("prime", {"x": x, "length": length, "seed": seed})
+        xs = []
+        for t in range(given, MAX_STEPS):
+            number = np.full(BATCH, t, "int32")
+            result = run("step", {**states, **options, "seed": seed, "t": number})
+            xs.append(result.pop("x"))
+            states = result
+        for i in range(BATCH):
+            (expected,) = exported.model.generate(1, steps, seed=int(seed[i]), prime=x[i, :given])
+            found = np.stack([now[i] for now in xs])[: len(expected)]
+            np.testing.assert_allclose(found, expected, **TOLERANCE)
+
+
 def test_only_builtins(exported):
     assert not [name for name in flatbuffer.operators(exported.path) if "CUSTOM" in name]
 
@@ -231,29 +255,68 @@ def test_serving_default_is_generate(exported):
     assert all(output.shape[0] is None for output in generate.structured_outputs.values())
 
 
-def test_compiled_model_equals_interpreter(directory):
-    compiled_model = pytest.importorskip("ai_edge_litert.compiled_model")
-    exported = build("end_of_sequence", directory)
-    compiled = compiled_model.CompiledModel.from_file(str(exported.path))
-    for name in ("generate", "init", "prime", "step", "score"):
-        arrays = {k: v[:1] for k, v in arrays_for(exported, name).items()}
-        expected = exported.tflite(name, arrays)
-        inputs = {
-            spec.name: compiled.create_input_buffer_by_name(name, spec.name)
-            for spec in exported.signatures[name].inputs
-        }
-        outputs = {
-            spec.name: compiled.create_output_buffer_by_name(name, spec.name)
-            for spec in exported.signatures[name].outputs
-        }
-        for key, buffer in inputs.items():
+class Compiled:
+    """A file in LiteRT's CompiledModel, with buffers of its own."""
+
+    def __init__(self, exported):
+        self.model = CompiledModel.from_file(str(exported.path))
+        self.signatures = exported.signatures
+
+    def __call__(self, name, arrays):
+        given, made = (
+            {spec.name: create(name, spec.name) for spec in specs}
+            for specs, create in (
+                (self.signatures[name].inputs, self.model.create_input_buffer_by_name),
+                (self.signatures[name].outputs, self.model.create_output_buffer_by_name),
+            )
+        )
+        for key, buffer in given.items():
             buffer.write(np.ascontiguousarray(arrays[key]))
+        self.model.run_by_name(name, given, made)
+        shapes = {spec.name: spec for spec in self.signatures[name].outputs}
+        return {
+            key: buffer.read(math.prod(shape), np.dtype(shapes[key].dtype)).reshape(shape)
+            for key, buffer in made.items()
+            for shape in [shapes[key].with_batch(1)]
+        }
+
+
+NAMES = ("generate", "init", "prime", "step", "score")
+
+
+def test_compiled_model_equals_interpreter(directory):
+    exported = build("end_of_sequence", directory)
+    compiled = Compiled(exported)
+    for name in NAMES:
+        arrays = {k: v[:1] for k, v in arrays_for(exported, name).items()}
         for _ in range(2):  # outputs of unknown shape fail at the first or at the second run
-            compiled.run_by_name(name, inputs, outputs)
-            for key, buffer in outputs.items():
-                value = expected[key]
-                found = buffer.read(value.size, value.dtype).reshape(value.shape)
-                np.testing.assert_allclose(found, value, **TOLERANCE, err_msg=f"{name} {key}")
+            assert_equal(compiled(name, arrays), exported.tflite(name, arrays))
+
+
+@pytest.mark.parametrize("runtime", ["Interpreter", "CompiledModel"])
+def test_threads_with_a_runtime_each_and_one_after_the_other(directory, runtime):
+    exported = build("end_of_sequence", directory)
+    inputs = {name: arrays_for(exported, name, seed=1) for name in NAMES}
+    expected = {name: exported.tflite(name, arrays) for name, arrays in inputs.items()}
+
+    def work(number):
+        """Loads the file and runs everything, some rows and names later than others."""
+        if runtime == "CompiledModel":
+            run = Compiled(exported)
+        else:
+            own = Interpreter(str(exported.path))
+            run = dataclasses.replace(exported, lite=own).tflite
+        for turn in range(6):
+            row, name = (number + turn) % BATCH, NAMES[(number + turn) % len(NAMES)]
+            arrays = {key: value[row : row + 1] for key, value in inputs[name].items()}
+            wanted = {key: value[row : row + 1] for key, value in expected[name].items()}
+            assert_equal(run(name, arrays), wanted)
+        return number
+
+    with ThreadPoolExecutor(4) as executor:
+        assert list(executor.map(work, range(12))) == list(range(12))
+    for number in range(12):
+        work(number)
 
 
 @pytest.mark.slow

@@ -122,6 +122,21 @@ def test_verify_agrees_and_writes_a_report(exported, tmp_path):
     assert json.loads(report.read_text())["passed"] is True
 
 
+@pytest.mark.slow
+def test_verify_compares_on_the_data_of_a_run(exported, folder, tmp_path):
+    report = tmp_path / "report.json"
+    result = vrnn("verify", exported, "--run", folder, "--sequences", 5, "--json", report)
+    assert result.exit_code == 0, result.output
+    assert "synthetic_handwriting, validation" in result.output
+    assert "5 real sequences" in {row["note"] for row in json.loads(report.read_text())["rows"]}
+    metadata = json.loads((exported / "metadata.json").read_text())
+    metadata["normalization"]["mean"][0] += 1.0
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    result = vrnn("verify", tmp_path, "--run", folder)
+    assert result.exit_code == 2
+    assert "normalisations differ" in " ".join(result.output.split())
+
+
 def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
     code = (
         "import sys\nfrom vrnn_tf import cli\n"
@@ -177,6 +192,9 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
         (["export", "{run}", "--out", "{tmp}/e", "--serving", "a/b"], "letters, digits"),
         (["verify", "{tmp}"], "metadata.json"),
+        (["verify", "{tmp}", "--run", "{run}"], "metadata.json"),
+        (["verify", "{tmp}", "--split", "test"], "--run"),
+        (["verify", "{tmp}", "--sequences", "0"], "sequences"),
         (["analyze", "{tmp}", "--out", "{tmp}/a"], "is not a run folder"),
         (["analyze", "{run}", "--num", "0", "--out", "{tmp}/a"], "num"),
         (["evaluate", "{tmp}"], "is not a run folder"),
