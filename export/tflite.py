@@ -92,10 +92,22 @@ def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
     try:
         return converter.convert()
     except Exception as error:  # ConverterError, which has no public name
-        found = set(re.findall(r"'(tf\.\w+)' op is neither", str(error)))
-        if not found:
+        foreign = _foreign_operators(str(error))
+        if not foreign:
             raise
         raise ValueError(
-            f"The model needs operators that are not TFLite builtins: {sorted(found)}. Replace "
-            "them in the layer that uses them (custom cells and activations are the usual cause)."
+            f"The model needs operators that are not TFLite builtins: {', '.join(foreign)}. Replace "
+            "Replace them there (custom cells and activations are the usual cause)."
         ) from error
+
+
+def _foreign_operators(error: str) -> list[str]:
+    """The operators that a conversion failed at and the layers they are from, as texts."""
+    found: dict[str, set[str]] = {}
+    for place, operator in re.findall(r"error: loc\((.*)\): '(tf\.\w+)' op is neither", error):
+        layers = re.findall(r'"([^"@]+)/[^"@/]+@', place)  # the operation's own name left out
+        found.setdefault(operator, set()).update(layers[:1])
+    return [
+        f"{operator} in {' and '.join(sorted(layers))}" if layers else operator
+        for operator, layers in sorted(found.items())
+    ]

@@ -60,8 +60,9 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
             cut. None: only what the model itself generates, which tells less about the bound.
 
     Returns:
-        A dictionary: passed, directory, max_steps, parameter_bytes and rows. A row has file, check,
-        value (None: not finite), limit (None: only reported), passed and note.
+        A dictionary: passed, directory, max_steps, parameter_bytes, operators (those of every
+        .tflite file) and rows. A row has file, check, value (None: not finite), limit (None: only
+        reported), passed and note.
 
     Raises:
         ValueError: if the folder is no complete export or a file is damaged.
@@ -76,14 +77,17 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
     reference = _Reference(model, described["max_steps"], sequences)
     rows = [_check_digests(directory, described)]
     rows += _check_saved_model(directory / "saved_model" / VERSION, reference)
+    operators = {}
     for quantization, name in TFLITE_NAMES.items():
         if (directory / name).exists():
             rows += _check_tflite(directory / name, quantization, reference)
+            operators[name] = flatbuffer.operators(directory / name)
     return {
         "passed": all(row["passed"] for row in rows),
         "directory": str(directory),
         "max_steps": described["max_steps"],
         "parameter_bytes": described["parameter_bytes"],
+        "operators": operators,
         "rows": rows,
     }
 
@@ -249,9 +253,11 @@ def _check_saved_model(directory: Path, reference: _Reference) -> list[dict[str,
 def _check_tflite(path: Path, quantization: str, reference: _Reference) -> list[dict[str, Any]]:
     model = LiteModel(path)
     runtime = _lite_runtime(model)
-    foreign = [op for op in flatbuffer.operators(path) if op.startswith("CUSTOM:")]
+    used = flatbuffer.operators(path)
+    foreign = [op for op in used if op.startswith("CUSTOM:")]
+    note = ", ".join(foreign) or f"{len(used)} builtins"
     rows = [
-        _row(path.name, "operators beside builtins", len(foreign), 0, ", ".join(foreign)),
+        _row(path.name, "operators beside builtins", len(foreign), 0, note),
         _compare_size(path, quantization, model.metadata["parameter_bytes"]),
     ]
     exact = quantization == "none"

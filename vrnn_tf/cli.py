@@ -477,6 +477,8 @@ def verify(
             real = found.sequences[:sequences]
         report = verification.verify(directory, real)
         _print_table(verification.table(report))
+        for name, operators in report["operators"].items():
+            typer.echo(f"{name} uses {', '.join(operators)}")
         if json is not None:
             files.write_json(json, report)
     if not report["passed"]:

@@ -255,7 +255,7 @@ def test_overwrite_replaces_anything(model, tmp_path, no_saved_model):
 def test_operators_beside_builtins_are_named(tmp_path):
     model = make_model()
     model.phi_x.layers[0].activation = lambda a: keras.ops.erfinv(keras.ops.tanh(a) * 0.5)
-    with pytest.raises(ValueError, match=r"not TFLite builtins: \['tf.Erfinv'\]"):
+    with pytest.raises(ValueError, match=r"not TFLite builtins: tf.Erfinv in phi_x\w*/dense\w*/"):
         only_prime = [s for s in exporter.signatures(model, 3) if s.name == "prime"]
         write_tflite(model, only_prime, tmp_path / "model.tflite")
     assert not list(tmp_path.iterdir())

@@ -119,6 +119,7 @@ def test_verify_agrees_and_writes_a_report(exported, tmp_path):
     report = tmp_path / "report.json"
     result = vrnn("verify", exported, "--json", report)
     assert result.exit_code == 0, result.output
+    assert "model_int8.tflite uses ABS, ADD," in result.output
     assert json.loads(report.read_text())["passed"] is True
 
 
