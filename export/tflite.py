@@ -96,7 +96,7 @@ def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
         if not foreign:
             raise
         raise ValueError(
-            f"The model needs operators that are not TFLite builtins: {', '.join(foreign)}. Replace "
+            f"The model needs operators that are not TFLite builtins: {', '.join(foreign)}. "
             "Replace them there (custom cells and activations are the usual cause)."
         ) from error
 
