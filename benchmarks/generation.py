@@ -40,6 +40,7 @@ CONTESTANTS = {
     "TFLite int8, one by one": "generation:tflite_int8",
     "PyTorch": "pytorch_generation:users",
     "PyTorch compiled": "pytorch_generation:compiled",
+    "Keras, eager": "generation:keras_eager",
 }
 
 
@@ -51,6 +52,29 @@ def keras_loop(case: dict[str, Any]) -> Contestant:
 
     def step() -> np.ndarray:
         return np.stack(model.generate(case["batch"], case["steps"], seed=next(seeds)))
+
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
+    return Contestant(step, parameters)
+
+
+def keras_eager(case: dict[str, Any]) -> Contestant:
+    """One `generation.step` after the other, called from Python, without a graph."""
+    import tensorflow as tf
+
+    from vrnn_tf import VRNN
+    from vrnn_tf import generation as loop
+
+    model, calls, batch = VRNN(**case["model"]), itertools.count(), case["batch"]
+    defaults = loop.option_defaults(model.likelihood, model.latent_size)
+    options = {name: tf.fill([batch], value) for name, value in defaults.items()}
+
+    def step() -> np.ndarray:
+        states, xs = model.cell.get_initial_state(batch), []
+        seeds = tf.range(batch) + next(calls)
+        for t in range(case["steps"]):
+            x, states = loop.step(model, states, seeds, tf.fill([batch], t), options)
+            xs.append(x.numpy())
+        return np.stack(xs, axis=1)
 
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
     return Contestant(step, parameters)

@@ -80,6 +80,7 @@ def test_a_step_compiles_as_a_whole():
     "name",
     [
         "Keras",
+        "Keras, eager",
         "PyTorch",
         pytest.param("SavedModel", marks=pytest.mark.slow),
         pytest.param("TFLite, one by one", marks=pytest.mark.slow),

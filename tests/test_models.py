@@ -159,7 +159,9 @@ def test_free_nats_cost_a_floor_at_every_observed_step():
     np.testing.assert_allclose(sum(model.losses), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bound", ["elbo", {"name": "iwae", "num_samples": 2}])
+@pytest.mark.parametrize(
+    "bound", ["elbo", pytest.param({"name": "iwae", "num_samples": 2}, marks=pytest.mark.slow)]
+)
 def test_dropout_takes_a_share_of_phi_x_away_in_training_alone(bound, monkeypatch):
     model = tiny_models.make(hidden_units=40, dropout=0.3, bound=bound)
     plain = tiny_models.make(hidden_units=40, bound=bound)

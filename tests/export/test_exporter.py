@@ -316,6 +316,7 @@ def test_verify_passes_and_every_row_is_text(directory):
         assert all(isinstance(value, str) for value in row.values())
 
 
+@pytest.mark.slow
 def test_verify_on_real_sequences_judges_the_bound(model, directory):
     generator = np.random.default_rng(0)
     lengths = (3, 9, 30)  # the last is longer than T_max
@@ -341,6 +342,7 @@ def test_verify_on_real_sequences_judges_the_bound(model, directory):
             verify.verify(directory, wrong)
 
 
+@pytest.mark.slow
 def test_verify_fails_for_changed_files_and_another_models_file(copy):
     other = make_model(seed=1)
     for weight in other.trainable_weights:
