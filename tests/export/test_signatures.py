@@ -1,13 +1,18 @@
 """The functions that every export offers, called as Keras runs them."""
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 import tiny_models
+from vrnn_tf import generation
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.signatures import signatures
 
+DOCS = Path(__file__).parents[2] / "docs"
 STROKES = {**tiny_models.STROKES, "end_of_sequence": True}
 
 
@@ -55,6 +60,34 @@ def test_functions_return_what_the_specs_say(name):
 def test_every_model_has_the_same_five_signatures():
     names = ["generate", "init", "prime", "step", "score"]
     assert [s.name for s in signatures(tiny_models.make(), 4)] == names
+
+
+def test_the_documentation_has_these_signatures():
+    """The table of docs/serving.md, with T_max, D and S_0 in words."""
+    model, text = tiny_models.make(), (DOCS / "serving.md").read_text(encoding="utf-8")
+    options = generation.option_defaults(model.likelihood, model.latent_size)
+    sizes = {"T_max": 4, "D": model.likelihood.event_size, "S_0": model.cell.state_size[0]}
+    integers = set(re.search(r"int32: ([\w, ]+)\.", text).group(1).split(", "))
+    table = re.findall(r"^\| `(\w+)`[^|]*\|([^|]+)\|([^|]+)\|$", text, re.MULTILINE)
+
+    def listed(cell):
+        cell = cell.replace("options [B] each", ", ".join(f"{name} [B]" for name in options))
+        found = {}
+        for name, shape in re.findall(r"(\w+) \[([^\]]+)\]", cell):
+            found[name] = tuple(sizes.get(size, size) for size in shape.split(", "))
+        if "state_0" in cell:
+            for i, size in enumerate(model.cell.state_size):
+                found[f"state_{i}"] = ("B", size)
+        return {n: ("int32" if n in integers else "float32", s) for n, s in found.items()}
+
+    expected = {
+        signature.name: [
+            {spec.name: (spec.dtype, spec.shape) for spec in side}
+            for side in (signature.inputs, signature.outputs)
+        ]
+        for signature in signatures(model, 4)
+    }
+    assert {name: [listed(given), listed(made)] for name, given, made in table} == expected
 
 
 @pytest.mark.parametrize(
