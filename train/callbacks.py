@@ -15,18 +15,30 @@ from vrnn_tf import analysis, files
 from vrnn_tf.media import Audio, Medium, Text
 from vrnn_tf.models import VRNN
 
+from . import checkpoints
+from .checkpoints import Progress
+
 
 class NonFiniteError(ArithmeticError):
     """Training met NaN or infinity; the message says where. The last good weights are on disk."""
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises `NonFiniteError` at the first training batch whose numbers are not finite."""
+    """Raises `NonFiniteError` at the first training batch whose numbers are not finite.
+
+    Args:
+        first_batch: the number of the first batch that `fit` sees, in an epoch that goes on.
+    """
+
+    def __init__(self, first_batch: int = 0):
+        super().__init__()
+        self.first_batch = first_batch
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
+        batch += self.first_batch
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         if not bad:
             return
@@ -34,29 +46,61 @@ class StopOnNonFinite(keras.callbacks.Callback):
         where = f"; weights no longer finite: {', '.join(weights)}" if weights else ""
         raise NonFiniteError(
             f"Training stopped at epoch {self.epoch + 1}, batch {batch + 1}: {', '.join(bad)} is "
-            f"not finite{where}. Nothing of this epoch was saved. Lower the learning rate, or look "
-            "for outliers in the data."
+            f"not finite{where}. The checkpoint before it is on disk. Lower the learning rate, or "
+            "look for outliers in the data."
         )
 
 
 class SaveRun(keras.callbacks.Callback):
-    """Keeps a run folder: `last.keras` after every epoch, the best in `model.keras`, history.csv.
+    """Keeps a run folder: checkpoints, the best model in `model.keras`, history.csv.
 
     "Best" is the highest validation bound. Files are replaced atomically, and never by a model
     whose bound or weights are not finite.
 
     Args:
         folder: of the run.
-        rows: the history so far, of a run that is resumed.
+        progress: where `fit` starts. Its metrics are given back to the model, so that an epoch that
+            goes on ends with the figures of one that was never interrupted.
         monitor: the name of the validation bound.
+        steps_per_epoch: of a whole epoch. There is a checkpoint at the end of each,
+        checkpoint_every: and one after every so many training steps.
     """
 
-    def __init__(self, folder: Path, rows: list[dict[str, float]], monitor: str):
+    def __init__(
+        self,
+        folder: Path,
+        progress: Progress,
+        monitor: str,
+        steps_per_epoch: int,
+        checkpoint_every: int,
+    ):
         super().__init__()
+        self.steps_per_epoch = steps_per_epoch
         self.folder = folder
-        self.rows = rows
+        self.start = progress
+        self.rows = list(progress.rows)
         self.monitor = monitor
-        self.best = max([row[monitor] for row in rows], default=-math.inf)
+        self.checkpoint_every = checkpoint_every
+        self.best = max([row[monitor] for row in self.rows], default=-math.inf)
+        self.step = progress.step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.batch = epoch, 0
+        if epoch == self.start.epoch and self.start.batch:
+            self.batch = self.start.batch
+            checkpoints.restore_metrics(self.model, self.start.metrics)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batch += 1
+        self.step += 1
+        if self.step % self.checkpoint_every == 0 and self.batch < self.steps_per_epoch:
+            bad = non_finite_weights(self.model)
+            if bad:
+                raise NonFiniteError(
+                    f"Weights are no longer finite at epoch {self.epoch + 1}, batch {self.batch}: "
+                    f"{', '.join(bad)}. The checkpoint before it is on disk."
+                )
+            self._checkpoint(self.epoch, self.batch)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
@@ -68,12 +112,24 @@ class SaveRun(keras.callbacks.Callback):
                 "was not saved. Lower the learning rate, or look for outliers in the data."
             )
         self.rows.append({"epoch": epoch + 1, **logs})
-        # last.keras comes last: a run resumed after a kill between these lines repeats the epoch.
+        # The checkpoint comes last: a run resumed after a kill between these lines repeats what
+        # came after the one before, and ends with the same files.
         write_history(self.folder / "history.csv", self.rows)
         if logs[self.monitor] > self.best:
             self.best = logs[self.monitor]
             save_model(self.model, self.folder / "model.keras")
-        save_model(self.model, self.folder / "last.keras")
+        self._checkpoint(epoch + 1, 0)
+
+    def _checkpoint(self, epoch: int, batch: int) -> None:
+        progress = Progress(
+            step=self.step,
+            epoch=epoch,
+            batch=batch,
+            rows=self.rows,
+            before=self.start.before,
+            metrics=checkpoints.metrics_of(self.model) if batch else [],
+        )
+        checkpoints.write(self.folder, self.model, progress)
 
 
 class DrawSamples(keras.callbacks.Callback):
@@ -161,19 +217,3 @@ def write_history(path: Path, rows: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def read_history(path: Path, monitor: str) -> list[dict[str, float]]:
-    """Reads `history.csv`, the epochs that have a `monitor`; an absent file is an empty history.
-
-    Raises:
-        ValueError: if the file is not such a table; names it.
-    """
-    if not path.exists():
-        return []
-    try:
-        with open(path, newline="") as file:
-            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-        return [{**row, "epoch": int(row["epoch"])} for row in rows if monitor in row]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a history table: {error}.") from None

@@ -39,6 +39,8 @@ class TrainConfig:
             for small models and IWAE and FIVO bounds; choose few buckets.
         weight_decay: how much of a weight an update takes away, as a multiple of the learning rate
             (decoupled, arXiv:1711.05101).
+        checkpoint_every: training steps after which a checkpoint is written, beside those at the
+            end of every epoch: no more work than these is lost to a kill.
         seed: fixes data, initial weights, noise and the order of the batches.
         matmul_precision: "float32", or "bfloat16": where the processor has instructions for it,
             operands and results of matrix products are rounded to 8 bits of mantissa, in training
@@ -66,6 +68,7 @@ class TrainConfig:
     clip_norm: float = 5.0
     weight_decay: float = 0.0
     jit_compile: bool = False
+    checkpoint_every: int = 1_000
     seed: int = 0
     matmul_precision: str = "float32"
 
@@ -82,7 +85,7 @@ class TrainConfig:
         for name in ("num_train", "num_validation", "chunk_steps"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), 1)
-        for name in ("batch_size", "num_buckets", "epochs"):
+        for name in ("batch_size", "num_buckets", "epochs", "checkpoint_every"):
             check_integer(name, getattr(self, name), 1)
         check_integer("seed", self.seed, 0)
         for name in ("learning_rate", "clip_norm"):

@@ -1,7 +1,7 @@
 """A training run from its configuration to its folder: build, compile, fit, save.
 
-A run folder holds model.keras (the best by validation bound), last.keras (the newest, to resume
-from), config.json, metadata.json, history.csv, summary.json and pictures/.
+A run folder holds model.keras (the best by validation bound), checkpoints/ (to resume from),
+config.json, metadata.json, history.csv, summary.json and pictures/.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import importlib.metadata
 import inspect
 import math
 import platform
+import subprocess
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import vrnn_tf
 from vrnn_tf import files, media, presets
 from vrnn_tf.bounds import Bound
 from vrnn_tf.evaluation import evaluate_bound
@@ -32,12 +35,25 @@ from vrnn_tf.models import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_choice
 
-from . import callbacks, datasets, pipeline
+from . import callbacks, checkpoints, datasets, pipeline
 from .baselines import baselines
+from .checkpoints import Progress, RunWarning
 from .config import TrainConfig
 
 FILES = ("config.json", "metadata.json", "model.keras")
-WHEREABOUTS = ("data_dir", "prepared_dir", "strict")  # may differ when a run is resumed
+# May differ when a run is resumed.
+WHEREABOUTS = ("data_dir", "prepared_dir", "strict", "checkpoint_every")
+# May differ if the user says so. The rest is in the checkpoint: model, optimizer, carried states.
+ACCEPTABLE = (
+    "dataset",
+    "dataset_options",
+    "num_train",
+    "num_validation",
+    "num_buckets",
+    "epochs",
+    "seed",
+    "matmul_precision",
+)
 LOGGED_SEQUENCES = 8  # of validation, whose KL TensorBoard shows
 LONGEST_PICTURE = 1_000  # steps of a sample that is drawn after an epoch
 
@@ -60,63 +76,66 @@ def train(
     overwrite: bool = False,
     tensorboard: bool = False,
     verbose: int | str = "auto",
+    accept_changes: bool = False,
 ) -> dict[str, Any]:
     """Trains a model and leaves a run folder.
 
     Args:
         config: the run's description.
         out: the run folder.
-        resume: go on from `last.keras`; the result is that of a run that never stopped.
+        resume: go on from the newest checkpoint that is whole, or start if there is none: the
+            result is that of a run that never stopped, bit for bit.
         overwrite: replace a run that stands in `out`.
         tensorboard: log to `out/tensorboard`.
         verbose: as in `keras.Model.fit`.
+        accept_changes: resume although data, versions or `ACCEPTABLE` entries of the configuration
+            differ from those of the run; a warning says which.
 
     Returns:
         The summary, also in `out/summary.json`: bounds and baselines on the validation split, nats
         per sequence. A bound in raw units is the bound plus `raw_unit_offset`.
 
     Raises:
-        ValueError: if `out` holds something that the arguments do not allow to touch, or a run of
-            another configuration is to be resumed.
+        ValueError: if `out` holds something that the arguments do not allow to touch, a run of
+            another configuration, data or versions is to be resumed, or no checkpoint is whole.
+        OSError: if the disk is full; what was saved is still there.
         callbacks.NonFiniteError: if the numbers stop being finite.
         KeyboardInterrupt: after the weights at hand were made a usable run.
     """
     with _matmul_precision(config.matmul_precision):
-        return _train(config, out, resume, overwrite, tensorboard, verbose)
+        return _train(config, out, resume, overwrite, tensorboard, verbose, accept_changes)
 
 
-def _train(config, out, resume, overwrite, tensorboard, verbose) -> dict[str, Any]:
-    _check_folder(out, config, resume, overwrite)
+def _train(config, out, resume, overwrite, tensorboard, verbose, accept) -> dict[str, Any]:
+    _check_folder(out, config, resume, overwrite, accept)
     if tensorboard:
         _check_tensorboard()
     started = time.time()
     _check_kind(config)
+    found = checkpoints.newest(out) if resume else None
     splits = _load_data(config)
-    going_on = resume and (out / "last.keras").exists()
-    model = _load(out / "last.keras") if going_on else _new_model(config, splits.medium)
-    normalization = _fit_normalization(config, splits, model)
+    model = _new_model(config, splits.medium) if found is None else _load(found[0])
+    if found is None:
+        normalization = _fit_normalization(config, splits, model)
+    else:
+        normalization = Normalization.from_dict(_entry(out / "metadata.json", "normalization"))
     training, validation = _batches(config, splits, normalization, model)
     metadata = _metadata(config, splits, normalization, training)
-    if going_on:
-        _check_same_data(out / "metadata.json", metadata)
-        epochs = int(model.training_calls) // len(training)
-        rows = callbacks.read_history(out / "history.csv", _monitor(model))[:epochs]
-        if len(rows) < epochs:
-            raise ValueError(
-                f"{out / 'history.csv'} has {len(rows)} of the {epochs} epochs that last.keras has "
-                "seen. Restore it, or start a new run."
-            )
-        first = _entry(out / "summary.json", "before")
-    else:
+    if found is None:
         _compile(model, config, len(training))
         before = model.evaluate(validation.dataset(), verbose=0, return_dict=True)
-        rows, first = [], {"val_" + name: value for name, value in before.items()}
-    if not resume:
+        first = {"val_" + name: value for name, value in before.items()}
+        progress = Progress(step=0, epoch=0, batch=0, rows=[], before=first, metrics=[])
         _remove_run(out)  # only now that nothing can be wrong with the new one
+    else:
+        _check_same_origin(out / "metadata.json", metadata, accept)
+        progress = _start_of(found[1], out, len(training))
     files.write_json(out / "config.json", config.to_dict())
     files.write_json(out / "metadata.json", metadata)
+    if progress.rows:
+        callbacks.write_history(out / "history.csv", progress.rows)
     plain = _baselines(splits.medium, model, training, validation)
-    files.write_json(out / "summary.json", {"before": first, "baselines": plain})
+    files.write_json(out / "summary.json", {"before": progress.before, "baselines": plain})
     sample = _sampler(splits, normalization)
     hooks = []
     if tensorboard:
@@ -125,17 +144,8 @@ def _train(config, out, resume, overwrite, tensorboard, verbose) -> dict[str, An
             keras.callbacks.TensorBoard(out / "tensorboard"),
             callbacks.LogToTensorBoard(out, splits.medium, sample, few),
         ]
-    _fit(
-        model,
-        config,
-        out,
-        rows,
-        training,
-        validation,
-        _pictures(splits.medium, sample),
-        hooks,
-        verbose,
-    )
+    hooks = [callbacks.DrawSamples(out, _pictures(splits.medium, sample)), *hooks]
+    rows = _fit(model, config, out, progress, training, validation, hooks, verbose)
     monitor = _monitor(model)
     best = max(rows, key=lambda row: row[monitor])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
@@ -143,7 +153,7 @@ def _train(config, out, resume, overwrite, tensorboard, verbose) -> dict[str, An
     summary = {
         "unit": "nats per sequence",
         "bound": monitor,
-        "before": first,
+        "before": progress.before,
         "after": after,
         "after_nats_per_step": after[monitor] / steps,
         "raw_unit_offset": steps * normalization.log_jacobian() + 0.0,  # and not -0.0
@@ -299,28 +309,50 @@ def _pictures(
     return lambda model, path: medium.save(path.with_suffix(medium.suffixes[0]), sample(model))
 
 
-def _fit(model, config, out, rows, training, validation, draw, hooks, verbose) -> None:
-    hooks = [
-        callbacks.StopOnNonFinite(),
-        callbacks.SaveRun(out, rows, _monitor(model)),
-        callbacks.DrawSamples(out, draw),
-        *hooks,
-    ]
-    try:
+def _start_of(progress: Progress, out: Path, steps_per_epoch: int) -> Progress:
+    """Where a run goes on: a checkpoint inside of an epoch fits only epochs of the same batches."""
+    if progress.rows and not (out / "model.keras").exists():
+        raise ValueError(
+            f"{out / 'model.keras'}, the best model so far, is missing. Restore it, or start a new "
+            "run."
+        )
+    if progress.batch >= steps_per_epoch:  # other data, that the user has accepted
+        return dataclasses.replace(progress, batch=0, metrics=[])
+    return progress
+
+
+def _fit(
+    model, config, out, progress, training, validation, hooks, verbose
+) -> list[dict[str, float]]:
+    """Trains to the last epoch and returns the history."""
+    stop = callbacks.StopOnNonFinite()
+    every = config.checkpoint_every
+    save = callbacks.SaveRun(out, progress, _monitor(model), len(training), every)
+
+    def fit(epoch: int, first_batch: int, epochs: int) -> None:
+        stop.first_batch = first_batch
         model.fit(
-            training.dataset(first_epoch=len(rows), repeat=True),
+            training.dataset(first_epoch=epoch, repeat=True, first_batch=first_batch),
             validation_data=validation.dataset(),
-            steps_per_epoch=len(training),
-            initial_epoch=len(rows),
-            epochs=config.epochs,
-            callbacks=hooks,
+            steps_per_epoch=len(training) - first_batch,
+            initial_epoch=epoch,
+            epochs=epochs,
+            callbacks=[stop, save, *hooks],
             shuffle=False,
             verbose=verbose,
         )
+
+    try:
+        epoch = progress.epoch
+        if progress.batch:
+            fit(epoch, progress.batch, epoch + 1)
+            epoch += 1
+        fit(epoch, 0, config.epochs)
     except KeyboardInterrupt:
         if not (out / "model.keras").exists() and not callbacks.non_finite_weights(model):
             callbacks.save_model(model, out / "model.keras")
         raise
+    return save.rows
 
 
 def _monitor(model: VRNN) -> str:
@@ -479,40 +511,92 @@ def _metadata(
         "padding": round(training.padding(), 4),
         "seed": config.seed,
         "python": platform.python_version(),
+        "revision": _revision(),
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }
 
 
-def _check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
+def _revision() -> str | None:
+    """The git revision of a checkout that this package runs from; None for an installed one."""
+    checkout = Path(vrnn_tf.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _check_folder(
+    out: Path, config: TrainConfig, resume: bool, overwrite: bool, accept: bool
+) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file. Name a folder with --out.")
     occupied = out.is_dir() and any(out.iterdir())
     is_run = (out / "config.json").is_file()
-    if resume:
-        if not is_run:
-            raise ValueError(f"{out} holds no run to resume. Leave --resume out to start one.")
-        _check_same(TrainConfig.from_dict(files.read_json(out / "config.json")), config)
-    elif occupied and not is_run:
+    if occupied and not is_run:
         raise ValueError(f"{out} is not empty and is not a run folder. Name another with --out.")
-    elif occupied and not overwrite:
+    if resume and is_run:
+        _check_same(TrainConfig.from_dict(files.read_json(out / "config.json")), config, accept)
+        if (out / "last.keras").exists():
+            raise ValueError(
+                f"{out} was made by an older version, whose runs cannot be resumed. Its "
+                "model.keras is as usable as ever. Start a new run with another --out."
+            )
+    elif occupied and not resume and not overwrite:
         raise ValueError(
             f"{out} already holds a run. Go on with --resume, replace it with --overwrite, or name "
             "another folder with --out."
         )
 
 
-def _check_same(old: TrainConfig, new: TrainConfig) -> None:
+def _check_same(old: TrainConfig, new: TrainConfig, accept: bool) -> None:
     before, after = old.to_dict(), new.to_dict()
-    changed = [
-        f"{name} was {before[name]!r}, now {after[name]!r}"
+    changed = {
+        name: f"{name} was {before[name]!r}, now {after[name]!r}"
         for name in before
         if before[name] != after[name] and name not in WHEREABOUTS
-    ]
-    if changed:
+    }
+    fixed = [text for name, text in changed.items() if name not in ACCEPTABLE]
+    if fixed:
         raise ValueError(
-            f"The run to resume has another configuration: {'; '.join(changed)}. Resume it with "
-            "the old one, or start a new run with another --out."
+            f"The run to resume has another configuration: {'; '.join(changed.values())}. Resume "
+            "it with the old one, or start a new run with another --out."
         )
+    _refuse_or_warn(list(changed.values()), accept)
+
+
+def _check_same_origin(path: Path, now: dict[str, Any], accept: bool) -> None:
+    """Compares data and versions with those that a run was started with."""
+    before, changes = files.read_json(path), []
+    if before.get("data_sha256") != now["data_sha256"]:
+        changes.append(
+            f"the data had {before.get('num_train')} training and {before.get('num_validation')} "
+            f"validation sequences, now {now['num_train']} and {now['num_validation']}, or their "
+            "numbers differ"
+        )
+    old = {**before.get("versions", {}), **{k: before.get(k) for k in ("python", "revision")}}
+    new = {**now["versions"], **{k: now[k] for k in ("python", "revision")}}
+    changes += [
+        f"{name} was {old.get(name)}, now {new.get(name)}"
+        for name in new
+        if old.get(name) != new.get(name)
+    ]
+    _refuse_or_warn(changes, accept)
+
+
+def _refuse_or_warn(changes: Sequence[str], accept: bool) -> None:
+    if not changes:
+        return
+    text = f"The run to resume was not the same: {'; '.join(changes)}."
+    if not accept:
+        raise ValueError(
+            f"{text} Restore that, go on all the same with --accept-changes (the numbers will not "
+            "be those of an uninterrupted run), or start a new run with another --out."
+        )
+    warnings.warn(text, RunWarning, stacklevel=2)
 
 
 def _entry(path: Path, name: str) -> Any:
@@ -523,21 +607,11 @@ def _entry(path: Path, name: str) -> Any:
     return content[name]
 
 
-def _check_same_data(path: Path, now: dict[str, Any]) -> None:
-    before = files.read_json(path)
-    if before.get("data_sha256") != now["data_sha256"]:
-        raise ValueError(
-            f"The data are not those of the run to resume: it had {before.get('num_train')} "
-            f"training and {before.get('num_validation')} validation sequences, now there are "
-            f"{now['num_train']} and {now['num_validation']}, or their numbers differ. Restore the "
-            "data, or start a new run with another --out."
-        )
-
-
 def _remove_run(out: Path) -> None:
     """Removes the files that a run wrote, and nothing else."""
     for name in (*FILES, "last.keras", "history.csv", "summary.json"):
         (out / name).unlink(missing_ok=True)
+    checkpoints.remove(out)
     for sample in (out / "pictures").glob("epoch_*.*"):
         sample.unlink()
 

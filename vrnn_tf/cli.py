@@ -85,8 +85,15 @@ def train(
     ] = False,
     prepared_dir: PreparedDir = None,
     strict: Strict = False,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(help="Training steps from one checkpoint to the next.")
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run in --out.")
+        bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")
+    ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Resume although data or versions have changed."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for it.")] = False,
@@ -116,6 +123,7 @@ def train(
             "chunk_steps": chunk_steps,
             "num_buckets": num_buckets,
             "jit_compile": jit_compile or None,
+            "checkpoint_every": checkpoint_every,
             "num_train": num_train,
             "num_validation": num_validation,
             "seed": seed,
@@ -140,7 +148,7 @@ def train(
 
         bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
         try:
-            summary = run.train(config, out, resume, overwrite, tensorboard, bar)
+            summary = run.train(config, out, resume, overwrite, tensorboard, bar, accept_changes)
         except KeyboardInterrupt:
             usable = (out / "model.keras").exists()
             hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"

@@ -1,0 +1,151 @@
+"""Checkpoints of a run: everything that it takes to go on, checked, the newest two kept.
+
+checkpoints/STEP/ holds model.keras (weights, optimizer, counters, carried states) and
+progress.json: the history so far, the metrics of the epoch that is under way, and the digest of
+model.keras. A folder appears as a whole or not at all: a run may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from vrnn_tf import files
+
+FOLDER = "checkpoints"
+KEPT = 2  # the newest, and the one before in case that is damaged
+_PREFIX = ".unfinished-"
+
+
+class RunWarning(UserWarning):
+    """Something about a run that its owner should know, and that does not stop it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: training steps so far, of all epochs.
+        epoch: complete epochs.
+        batch: batches of the epoch that is under way.
+        rows: the history, one row for each complete epoch.
+        before: metrics on the validation split before training.
+        metrics: values of the metrics' variables, in the model's order, in the epoch under way.
+    """
+
+    step: int
+    epoch: int
+    batch: int
+    rows: list[dict[str, float]]
+    before: dict[str, float]
+    metrics: list[Any]
+
+
+def metrics_of(model: keras.Model) -> list[Any]:
+    """What the metrics have summed so far, as JSON can hold it: float32 survives exactly."""
+    variables = [v for metric in model.metrics for v in metric.variables]
+    return [keras.ops.convert_to_numpy(v).tolist() for v in variables]
+
+
+def restore_metrics(model: keras.Model, values: list[Any]) -> None:
+    """Undoes `metrics_of`."""
+    variables = [v for metric in model.metrics for v in metric.variables]
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(np.asarray(value, variable.dtype))
+
+
+def write(run: Path, model: keras.Model, progress: Progress) -> None:
+    """Writes a checkpoint and removes all but the newest.
+
+    Raises:
+        OSError: if it cannot be written; the earlier checkpoints are still there.
+    """
+    folder = run / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(f"{_PREFIX}*"):  # of a run that was killed while it wrote
+        shutil.rmtree(leftover)
+    unfinished = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+    try:
+        model.save(unfinished / "model.keras")
+        digest = files.sha256(unfinished / "model.keras")
+        content = {**dataclasses.asdict(progress), "sha256": digest}
+        files.write_json(unfinished / "progress.json", content)
+        for path in (unfinished / "model.keras", unfinished, folder):
+            _sync(path)
+        unfinished.chmod(0o755)
+        final = folder / f"{progress.step:010d}"
+        if final.exists():  # written again by a run that went on from the one before
+            shutil.rmtree(final)
+        os.replace(unfinished, final)
+        _sync(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    for old in _all(run)[KEPT:]:
+        shutil.rmtree(old)
+
+
+def newest(run: Path) -> tuple[Path, Progress] | None:
+    """The model file and the progress of the newest checkpoint that is whole; None: there is none.
+
+    Warns of each that is damaged.
+
+    Raises:
+        ValueError: if there are checkpoints and all of them are damaged.
+    """
+    damaged = []
+    for folder in _all(run):
+        try:
+            found = folder / "model.keras", _read(folder)
+        except ValueError as error:
+            damaged.append(str(error))
+            continue
+        for message in damaged:
+            warnings.warn(f"{message} Going on from {folder} instead.", RunWarning, stacklevel=2)
+        return found
+    if damaged:
+        raise ValueError(f"No checkpoint is whole. {' '.join(damaged)} Start a new run.")
+    return None
+
+
+def remove(run: Path) -> None:
+    """Removes all checkpoints of a run."""
+    for folder in [*_all(run), *(run / FOLDER).glob(f"{_PREFIX}*")]:
+        shutil.rmtree(folder)
+    if (run / FOLDER).is_dir() and not any((run / FOLDER).iterdir()):
+        (run / FOLDER).rmdir()
+
+
+def _all(run: Path) -> list[Path]:
+    """The checkpoints' folders, newest first."""
+    found = [path for path in (run / FOLDER).glob("*") if path.name.isdigit() and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
+
+
+def _read(folder: Path) -> Progress:
+    content = files.read_json(folder / "progress.json")
+    digest = content.pop("sha256", None)
+    names = {field.name for field in dataclasses.fields(Progress)}
+    if set(content) != names:
+        raise ValueError(f"{folder / 'progress.json'} must hold {sorted(names)}.")
+    path = folder / "model.keras"
+    if not path.is_file() or files.sha256(path) != digest:
+        raise ValueError(f"{path} is damaged: its SHA-256 is not the one in progress.json.")
+    return Progress(**content)
+
+
+def _sync(path: Path) -> None:
+    """Brings a file or the names in a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
