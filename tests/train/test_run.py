@@ -14,25 +14,10 @@ import scipy.stats
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
+from tiny_runs import CONFIG, assert_same_run, train
 from vrnn_tf import analysis, files, media, presets
 from vrnn_tf.models import VRNN
 from vrnn_tf.train import callbacks, checkpoints, config, pipeline, run
-
-CONFIG = config.TrainConfig(
-    preset="demo",
-    model={"latent_size": 3, "recurrent_units": 8, "hidden_units": 6, "kl_warmup_steps": 5},
-    dataset_options={"min_words": 1, "max_words": 1, "points_per_letter": 6.0},
-    num_train=40,
-    num_validation=10,
-    batch_size=8,
-    num_buckets=2,
-    epochs=3,
-)
-
-
-def train(out, **changes):
-    options = {k: changes.pop(k) for k in ("resume", "overwrite") if k in changes}
-    return run.train(dataclasses.replace(CONFIG, **changes), out, verbose=0, **options)
 
 
 @pytest.fixture(scope="module")
@@ -134,18 +119,6 @@ class StopAfterTwo(callbacks.DrawSamples):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
-
-
-def assert_same_run(first, second):
-    """Weights, optimizer and history are the same bit for bit."""
-    (one, progress), (other, same) = map(checkpoints.newest, (first, second))
-    assert progress == same
-    a, b = map(keras.saving.load_model, (one, other))
-    for one, other in zip(a.weights, b.weights, strict=True):
-        np.testing.assert_array_equal(one, other, err_msg=one.path)
-    for one, other in zip(a.optimizer.variables, b.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert (first / "history.csv").read_text() == (second / "history.csv").read_text()
 
 
 def test_a_stopped_and_resumed_run_ends_like_one_that_never_stopped(folder, tmp_path, monkeypatch):

@@ -1,0 +1,38 @@
+"""Runs of a few seconds, and what it means that two of them are the same."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from vrnn_tf.train import checkpoints, run
+from vrnn_tf.train.config import TrainConfig
+
+CONFIG = TrainConfig(
+    preset="demo",
+    model={"latent_size": 3, "recurrent_units": 8, "hidden_units": 6, "kl_warmup_steps": 5},
+    dataset_options={"min_words": 1, "max_words": 1, "points_per_letter": 6.0},
+    num_train=40,
+    num_validation=10,
+    batch_size=8,
+    num_buckets=2,
+    epochs=3,
+)
+
+
+def train(out, **changes):
+    names = ("resume", "overwrite", "accept_changes")
+    options = {k: changes.pop(k) for k in names if k in changes}
+    return run.train(dataclasses.replace(CONFIG, **changes), out, verbose=0, **options)
+
+
+def assert_same_run(first, second):
+    """Weights, optimizer and history are the same bit for bit."""
+    (one, progress), (other, same) = map(checkpoints.newest, (first, second))
+    assert progress == same
+    a, b = map(keras.saving.load_model, (one, other))
+    for one, other in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    for one, other in zip(a.optimizer.variables, b.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (first / "history.csv").read_text() == (second / "history.csv").read_text()

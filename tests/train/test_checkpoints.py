@@ -1,0 +1,161 @@
+"""Checkpoints: whole or not there, the newest two, and runs that go on from them bit for bit."""
+
+import dataclasses
+import errno
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from tiny_runs import CONFIG, assert_same_run, train
+from vrnn_tf import files
+from vrnn_tf.train import callbacks, checkpoints, run
+from vrnn_tf.train.checkpoints import Progress
+
+
+class Killed(BaseException):
+    """What stands for SIGKILL: nothing of the run may act on it."""
+
+
+def kill_at(monkeypatch, step):
+    """Ends the next run once it has taken a step, after what the step may have written."""
+
+    class Kill(callbacks.DrawSamples):
+        steps = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            if self.steps == step:
+                raise Killed
+
+    monkeypatch.setattr(callbacks, "DrawSamples", Kill)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of 3 epochs of 6 steps that never stopped."""
+    out = tmp_path_factory.mktemp("checkpoints") / "whole"
+    train(out, checkpoint_every=4)
+    assert checkpoints.newest(out)[1].step == 18
+    return out
+
+
+@pytest.mark.parametrize(
+    "kills",  # steps that a run takes, and the step of the checkpoint that it leaves
+    [
+        ((5, 4), (7, 8)),
+        # Before the first checkpoint; twice in the same epoch; twice after the same checkpoint.
+        pytest.param(((3, None), (5, 4), (3, 6), (3, 8), (1, 8), (7, 12)), marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_goes_on_from_the_middle_of_an_epoch_to_the_same_bits(
+    kills, whole, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    for taken, saved in kills:
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, taken)
+            train(out, checkpoint_every=4, resume=True)
+        found = checkpoints.newest(out)
+        assert saved == (found and found[1].step)
+    train(out, checkpoint_every=5, resume=True)
+    assert_same_run(whole, out)
+    for name in ("summary.json", "model.keras"):
+        assert (out / name).exists()
+    a, b = (keras.saving.load_model(folder / "model.keras") for folder in (whole, out))
+    for one, other in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    a, b = (files.read_json(folder / "summary.json") for folder in (whole, out))
+    assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    for picture in (whole / "pictures").iterdir():
+        assert picture.read_bytes() == (out / "pictures" / picture.name).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_newest_two_are_kept_and_a_damaged_one_is_passed_over(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "run")
+    names = sorted(path.name for path in (out / "checkpoints").iterdir())
+    assert names == ["0000000016", "0000000018"]
+    model = out / "checkpoints" / names[1] / "model.keras"
+    content = model.read_bytes()
+    model.write_bytes(content[:-100] + bytes(100))
+    with pytest.warns(checkpoints.RunWarning, match=r"0018/model.keras is damaged.*0016 instead"):
+        assert checkpoints.newest(out)[1].step == 16
+    with pytest.warns(checkpoints.RunWarning, match="damaged"):
+        train(out, checkpoint_every=4, resume=True)
+    assert_same_run(whole, out)
+    for name in names:
+        (out / "checkpoints" / name / "progress.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"No checkpoint is whole.*Start a new run"):
+        checkpoints.newest(out)
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_run_and_leaves_what_there_is(whole, tmp_path, monkeypatch):
+    out, save = tmp_path / "run", keras.Model.save
+    left = [4]
+
+    def save_while_there_is_room(self, path, *arguments, **options):
+        save(self, path, *arguments, **options)
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left on device"):
+        patch.setattr(keras.Model, "save", save_while_there_is_room)
+        train(out, checkpoint_every=4)
+    assert checkpoints.newest(out)[1].step == 8
+    assert not list((out / "checkpoints").glob(f"{checkpoints._PREFIX}*"))
+    assert run.load(out).model.count_params()
+    train(out, checkpoint_every=4, resume=True)
+    assert_same_run(whole, out)
+
+
+def test_what_a_kill_left_unfinished_is_cleaned_up(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "run")
+    leftover = out / "checkpoints" / f"{checkpoints._PREFIX}abc"
+    leftover.mkdir()
+    (leftover / "model.keras").write_bytes(b"half")
+    path, progress = checkpoints.newest(out)
+    later = dataclasses.replace(progress, step=19)
+    checkpoints.write(out, keras.saving.load_model(path), later)
+    assert checkpoints.newest(out)[1] == later and not leftover.exists()
+    checkpoints.remove(out)
+    assert not (out / "checkpoints").exists()
+
+
+def test_metrics_survive_exactly():
+    model = run._new_model(CONFIG, run._load_data(CONFIG).medium)
+    run._compile(model, CONFIG, 5)
+    variables = [v for metric in model.metrics for v in metric.variables]
+    values = np.random.default_rng(0).normal(size=len(variables)).astype("float32") * 1e4
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    progress = Progress(1, 0, 1, [], {}, checkpoints.metrics_of(model))
+    for variable in variables:
+        variable.assign(0.0)
+    checkpoints.restore_metrics(model, progress.metrics)
+    np.testing.assert_array_equal([np.array(v) for v in variables], values)
+
+
+@pytest.mark.slow
+def test_changes_stop_a_resumed_run_unless_they_are_accepted(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "run")
+    metadata = files.read_json(out / "metadata.json")
+    metadata["versions"]["keras"] = "3.0.0"
+    metadata["revision"] = "abc"
+    files.write_json(out / "metadata.json", metadata)
+    same = {"checkpoint_every": 4, "resume": True}
+    with pytest.raises(
+        ValueError, match=r"keras was 3.0.0, now .*revision was abc.*--accept-changes"
+    ):
+        train(out, **same)
+    with pytest.warns(checkpoints.RunWarning, match=r"num_train was 40, now 24.*"):
+        train(out, **same, num_train=24, epochs=4, accept_changes=True)
+    assert checkpoints.newest(out)[1].epoch == 4
+    with pytest.raises(ValueError, match=r"learning_rate was .* Resume it with the old one"):
+        train(out, **same, num_train=24, epochs=4, learning_rate=1.0, accept_changes=True)
+    (out / "last.keras").touch()
+    with pytest.raises(ValueError, match="made by an older version"):
+        train(out, **same, num_train=24, epochs=4)
