@@ -42,6 +42,8 @@ class TrainConfig:
         checkpoint_every: training steps after which a checkpoint is written, beside those at the
             end of every epoch: no more work than these is lost to a kill.
         seed: fixes data, initial weights, noise and the order of the batches.
+        deterministic: whether TensorFlow may only use operations that add up in a fixed order; for
+            the rest of the process. On a CPU runs have been the same without; on a GPU they differ.
         matmul_precision: "float32", or "bfloat16": where the processor has instructions for it,
             operands and results of matrix products are rounded to 8 bits of mantissa, in training
             and in its validation. Weights, states and densities stay float32.
@@ -70,6 +72,7 @@ class TrainConfig:
     jit_compile: bool = False
     checkpoint_every: int = 1_000
     seed: int = 0
+    deterministic: bool = False
     matmul_precision: str = "float32"
 
     def __post_init__(self):

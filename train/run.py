@@ -77,6 +77,7 @@ def train(
     tensorboard: bool = False,
     verbose: int | str = "auto",
     accept_changes: bool = False,
+    repeats: Path | None = None,
 ) -> dict[str, Any]:
     """Trains a model and leaves a run folder.
 
@@ -90,6 +91,7 @@ def train(
         verbose: as in `keras.Model.fit`.
         accept_changes: resume although data, versions or `ACCEPTABLE` entries of the configuration
             differ from those of the run; a warning says which.
+        repeats: the folder of another run, whose data and versions must be those of this one.
 
     Returns:
         The summary, also in `out/summary.json`: bounds and baselines on the validation split, nats
@@ -102,11 +104,13 @@ def train(
         callbacks.NonFiniteError: if the numbers stop being finite.
         KeyboardInterrupt: after the weights at hand were made a usable run.
     """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     with _matmul_precision(config.matmul_precision):
-        return _train(config, out, resume, overwrite, tensorboard, verbose, accept_changes)
+        return _train(config, out, resume, overwrite, tensorboard, verbose, accept_changes, repeats)
 
 
-def _train(config, out, resume, overwrite, tensorboard, verbose, accept) -> dict[str, Any]:
+def _train(config, out, resume, overwrite, tensorboard, verbose, accept, repeats) -> dict[str, Any]:
     _check_folder(out, config, resume, overwrite, accept)
     if tensorboard:
         _check_tensorboard()
@@ -121,6 +125,8 @@ def _train(config, out, resume, overwrite, tensorboard, verbose, accept) -> dict
         normalization = Normalization.from_dict(_entry(out / "metadata.json", "normalization"))
     training, validation = _batches(config, splits, normalization, model)
     metadata = _metadata(config, splits, normalization, training)
+    if repeats is not None:
+        _check_same_origin(repeats / "metadata.json", metadata, accept)
     if found is None:
         _compile(model, config, len(training))
         before = model.evaluate(validation.dataset(), verbose=0, return_dict=True)
@@ -590,7 +596,7 @@ def _check_same_origin(path: Path, now: dict[str, Any], accept: bool) -> None:
 def _refuse_or_warn(changes: Sequence[str], accept: bool) -> None:
     if not changes:
         return
-    text = f"The run to resume was not the same: {'; '.join(changes)}."
+    text = f"The earlier run was not the same: {'; '.join(changes)}."
     if not accept:
         raise ValueError(
             f"{text} Restore that, go on all the same with --accept-changes (the numbers will not "

@@ -50,8 +50,13 @@ app.add_typer(data_app, name="data")
 
 @app.command()
 def train(
-    preset: Annotated[str, typer.Argument(help="For example demo, handwriting, pianoroll, char.")],
+    preset: Annotated[
+        str | None, typer.Argument(help="For example demo, handwriting, pianoroll, char.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.")] = None,
+    repeat: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Repeat that run, into --out.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Name, see `vrnn data list`.")] = None,
     data_dir: DataDir = None,
     data: DataOptions = None,
@@ -76,6 +81,9 @@ def train(
     ] = None,
     num_train: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
     num_validation: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Only operations of a fixed order of sums.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
     matmul_precision: Annotated[
         str | None, typer.Option(help="float32; bfloat16 is faster on processors that have it.")
@@ -104,7 +112,8 @@ def train(
 
     Examples: `vrnn train demo --out runs/demo`;
     `vrnn train handwriting --dataset iam_ondb --data-dir IAM`;
-    `vrnn train handwriting --dataset strokes --data-dir mine --model latent_size=0`
+    `vrnn train handwriting --dataset strokes --data-dir mine --model latent_size=0`;
+    `vrnn train --from runs/demo --out runs/again`
     """
     with _clear_errors():
         import dataclasses
@@ -112,7 +121,19 @@ def train(
         from vrnn_tf import files
         from vrnn_tf.train import config as configuration
 
-        out = out or Path("runs") / preset
+        if (preset is None) == (repeat is None):
+            raise ValueError(
+                "Name either a preset or, with --from, a run to repeat. Received "
+                f"{'neither' if preset is None else 'both'}."
+            )
+        if repeat is not None:
+            if out is None or out.resolve() == repeat.resolve():
+                raise ValueError("--from needs --out, another folder than that of the run.")
+            base = configuration.TrainConfig.from_dict(files.read_json(repeat / "config.json"))
+            base = base if dataset is None else dataclasses.replace(base, dataset=dataset)
+        else:
+            base = configuration.defaults(str(preset), dataset)
+        out = out or Path("runs") / base.preset
         given: dict[str, Any] = {
             "data_dir": _absolute(data_dir),
             "epochs": epochs,
@@ -130,12 +151,12 @@ def train(
             "matmul_precision": matmul_precision,
             "prepared_dir": _absolute(prepared_dir),
             "strict": strict or None,
+            "deterministic": deterministic or None,
         }
         given = {name: value for name, value in given.items() if value is not None}
-        base = configuration.defaults(preset, dataset)
         if resume and (out / "config.json").is_file():
             saved = files.read_json(out / "config.json")
-            base = configuration.TrainConfig.from_dict({**saved, "preset": preset})
+            base = configuration.TrainConfig.from_dict({**saved, "preset": base.preset})
             if dataset is not None:
                 given["dataset"] = dataset
         if data:
@@ -148,7 +169,9 @@ def train(
 
         bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
         try:
-            summary = run.train(config, out, resume, overwrite, tensorboard, bar, accept_changes)
+            summary = run.train(
+                config, out, resume, overwrite, tensorboard, bar, accept_changes, repeat
+            )
         except KeyboardInterrupt:
             usable = (out / "model.keras").exists()
             hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"

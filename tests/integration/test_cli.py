@@ -192,6 +192,10 @@ def test_generating_from_a_file_does_not_import_tensorflow(exported, tmp_path):
         (["export", "{tmp}", "--out", "{tmp}/e"], "is not a run folder"),
         (["export", "{run}", "--out", "{tmp}/e", "--quantize", "int3"], "`quantize` must be one"),
         (["export", "{run}", "--out", "{tmp}/e", "--serving", "a/b"], "letters, digits"),
+        (["train"], "either a preset or, with --from, a run to repeat. Received neither"),
+        (["train", "demo", "--from", "{run}"], "Received both"),
+        (["train", "--from", "{run}", "--out", "{run}"], "another folder than that of the run"),
+        (["train", "--from", "{tmp}", "--out", "{tmp}/r"], "config.json"),
         (["verify", "{tmp}"], "metadata.json"),
         (["verify", "{tmp}", "--run", "{run}"], "metadata.json"),
         (["verify", "{tmp}", "--split", "test"], "--run"),
@@ -251,6 +255,30 @@ def test_resuming_takes_the_configuration_from_the_run(folder):
     result = vrnn("train", "demo", "--out", folder, "--resume", "--epochs", 2)
     assert result.exit_code == 2
     assert "epochs was 1, now 2" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_run_can_be_repeated(folder, tmp_path):
+    again = tmp_path / "again"
+    result = vrnn("train", "--from", folder, "--out", again)
+    assert result.exit_code == 0, result.output
+    for name in ("history.csv", "config.json"):
+        assert (again / name).read_text() == (folder / name).read_text()
+    metadata = files.read_json(again / "metadata.json")
+    files.write_json(again / "metadata.json", {**metadata, "data_sha256": "0"})
+    result = vrnn("train", "--from", again, "--out", tmp_path / "third")
+    assert result.exit_code == 2 and "numbers differ" in result.stderr
+    assert not (tmp_path / "third").exists()
+    # In processes of their own, since determinism cannot be turned off again.
+    ends = [tmp_path / "a", tmp_path / "b"]
+    for out in ends:
+        arguments = ["train", "--from", folder, "--out", out, "--deterministic"]
+        subprocess.run([sys.executable, "-m", "vrnn_tf.cli", *map(str, arguments)], check=True)
+    one, other = ((out / "history.csv").read_text() for out in ends)
+    assert one == other
+    summaries = [files.read_json(out / "summary.json") for out in (folder, *ends)]
+    elbo = [summary["after"]["val_elbo"] for summary in summaries]
+    assert elbo[1] == pytest.approx(elbo[0], rel=1e-4)  # sums in another order
 
 
 def test_data_sets_are_listed_and_described():
