@@ -259,7 +259,7 @@ def load_with_data(
         data_dir=config.data_dir if data_dir is None else data_dir,
         dataset_options={**config.dataset_options, **(dataset_options or {})},
     )
-    splits = _load_data(config)
+    splits = _load_data(config, test=split in (None, "test"))
     split = split or ("test" if splits.test else "validation")
     sequences = getattr(splits, split)
     if not sequences:
@@ -366,11 +366,12 @@ def _monitor(model: VRNN) -> str:
     return f"val_{model.bound.name}"
 
 
-def _load_data(config: TrainConfig) -> datasets.Splits:
+def _load_data(config: TrainConfig, test: bool = False) -> datasets.Splits:
     splits = datasets.get(config.dataset).load(
         config.num_train,
         config.num_validation,
         config.seed,
+        test,
         data_dir=config.data_dir,
         prepared_dir=config.prepared_dir,
         strict=config.strict,

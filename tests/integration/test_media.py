@@ -148,3 +148,18 @@ def test_the_exported_file_makes_the_same(run):
         with np.load(out) as arrays:
             made.append(arrays["x"])
     np.testing.assert_allclose(*made, atol=tolerance)
+
+
+@pytest.mark.slow
+def test_the_test_split_is_evaluated_where_there_is_one(run):
+    kind, folder, _ = run
+    found = json.loads(vrnn("evaluate", folder / "run", "--json").stdout)
+    if kind == "pianoroll":  # the only one of these that names its test data
+        assert (found["split"], found["num_sequences"]) == ("test", 4)
+        rolls = scipy.io.loadmat(folder / "data" / "JSB_Chorales.mat")["testdata"]
+        assert found["num_steps"] == sum(len(roll) for roll in rolls[0])
+        other = json.loads(vrnn("evaluate", folder / "run", "--split", "train", "--json").stdout)
+        assert other["num_sequences"] == 12
+    else:
+        assert found["split"] in ("test", "validation")
+        assert found["num_sequences"] > 0
