@@ -133,13 +133,32 @@ def _all(run: Path) -> list[Path]:
 def _read(folder: Path) -> Progress:
     content = files.read_json(folder / "progress.json")
     digest = content.pop("sha256", None)
-    names = {field.name for field in dataclasses.fields(Progress)}
-    if set(content) != names:
-        raise ValueError(f"{folder / 'progress.json'} must hold {sorted(names)}.")
+    if not _is_progress(content):
+        raise ValueError(f"{folder / 'progress.json'} does not say how far the run has come.")
     path = folder / "model.keras"
     if not path.is_file() or files.sha256(path) != digest:
         raise ValueError(f"{path} is damaged: its SHA-256 is not the one in progress.json.")
     return Progress(**content)
+
+
+def _is_progress(content: dict[str, Any]) -> bool:
+    if set(content) != {field.name for field in dataclasses.fields(Progress)}:
+        return False
+    numbers = [content[name] for name in ("step", "epoch", "batch")]
+    rows = content["rows"]
+    return (
+        all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
+        and isinstance(rows, list)
+        and len(rows) == content["epoch"]
+        and all(map(_is_row, [*rows, content["before"]]))
+        and isinstance(content["metrics"], list)
+    )
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in row.values()
+    )
 
 
 def _sync(path: Path) -> None:

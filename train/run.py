@@ -135,7 +135,7 @@ def _train(config, out, resume, overwrite, tensorboard, verbose, accept, repeats
         _remove_run(out)  # only now that nothing can be wrong with the new one
     else:
         _check_same_origin(out / "metadata.json", metadata, accept)
-        progress = _start_of(found[1], out, len(training))
+        progress = _start_of(found[1], out, _monitor(model), len(training))
     files.write_json(out / "config.json", config.to_dict())
     files.write_json(out / "metadata.json", metadata)
     if progress.rows:
@@ -315,8 +315,10 @@ def _pictures(
     return lambda model, path: medium.save(path.with_suffix(medium.suffixes[0]), sample(model))
 
 
-def _start_of(progress: Progress, out: Path, steps_per_epoch: int) -> Progress:
+def _start_of(progress: Progress, out: Path, monitor: str, steps_per_epoch: int) -> Progress:
     """Where a run goes on: a checkpoint inside of an epoch fits only epochs of the same batches."""
+    if not all(monitor in row and "epoch" in row for row in progress.rows):
+        raise ValueError(f"A checkpoint in {out} has a history without {monitor}. Start a new run.")
     if progress.rows and not (out / "model.keras").exists():
         raise ValueError(
             f"{out / 'model.keras'}, the best model so far, is missing. Restore it, or start a new "

@@ -112,6 +112,28 @@ def test_a_full_disk_stops_the_run_and_leaves_what_there_is(whole, tmp_path, mon
     assert_same_run(whole, out)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": "18"},
+        {"epoch": 2},
+        {"batch": -1},
+        {"batch": True},
+        {"rows": None},
+        {"before": {"val_elbo": "high"}},
+        {"metrics": 3},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_progress_that_is_none_is_passed_over(whole, tmp_path, changes):
+    out = shutil.copytree(whole, tmp_path / "run")
+    path = out / "checkpoints" / "0000000018" / "progress.json"
+    files.write_json(path, {**files.read_json(path), **changes})
+    with pytest.warns(checkpoints.RunWarning, match="does not say how far"):
+        assert checkpoints.newest(out)[1].step == 16
+
+
 def test_what_a_kill_left_unfinished_is_cleaned_up(whole, tmp_path):
     out = shutil.copytree(whole, tmp_path / "run")
     leftover = out / "checkpoints" / f"{checkpoints._PREFIX}abc"
