@@ -12,7 +12,7 @@ import pytest
 import tiny_models
 from vrnn_tf.export import LiteModel, export, exporter, flatbuffer, metadata, verify
 from vrnn_tf.export.inference_model import inference_model
-from vrnn_tf.export.tflite import write_tflite
+from vrnn_tf.export.tflite import QUANTIZATIONS, write_tflite
 
 MAX_STEPS = 12
 NORMALIZATION = {"name": "paper", "mean": [8.0, 7.0, 0.0], "std": [50.0, 40.0, 1.0]}
@@ -380,7 +380,7 @@ def test_a_mixed_precision_model_exports(tmp_path):
 def test_the_demo_preset_is_small(tmp_path):
     from vrnn_tf import VRNN
 
-    arguments = {**ARGUMENTS, "max_steps": 300, "quantize": exporter.QUANTIZATIONS}
+    arguments = {**ARGUMENTS, "max_steps": 300, "quantize": QUANTIZATIONS}
     report = verify.verify(export(VRNN.from_preset("demo"), tmp_path / "out", **arguments))
     assert report["passed"], verify.table(report)
     ratio = next(row for row in report["rows"] if row["check"] == "file bytes / parameter bytes")

@@ -301,7 +301,7 @@ def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(
     text_run(elsewhere, tmp_path / "part", resume=True)
     assert_same_run(text_folder, tmp_path / "part")
     write_text(elsewhere / "a.txt", lines=61)
-    with pytest.raises(ValueError, match="the data had 10 training.*--accept-changes"):
+    with pytest.raises(ValueError, match="the data had 25 training.*--accept-changes"):
         text_run(elsewhere, tmp_path / "part", resume=True)
 
 
