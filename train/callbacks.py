@@ -24,21 +24,23 @@ class NonFiniteError(ArithmeticError):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises `NonFiniteError` at the first training batch whose numbers are not finite.
+    """Raises `NonFiniteError` at the first training batch or epoch whose numbers are not finite.
+
+    It stands before the callbacks that draw and save: they see finite numbers only.
 
     Args:
-        first_batch: the number of the first batch that `fit` sees, in an epoch that goes on.
+        start: where `fit` starts.
     """
 
-    def __init__(self, first_batch: int = 0):
+    def __init__(self, start: Progress):
         super().__init__()
-        self.first_batch = first_batch
+        self.start = start
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        batch += self.first_batch
+        batch += self.start.first_batch(self.epoch)
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         if not bad:
             return
@@ -46,30 +48,40 @@ class StopOnNonFinite(keras.callbacks.Callback):
         where = f"; weights no longer finite: {', '.join(weights)}" if weights else ""
         raise NonFiniteError(
             f"Training stopped at epoch {self.epoch + 1}, batch {batch + 1}: {', '.join(bad)} is "
-            f"not finite{where}. The checkpoint before it is on disk. Lower the learning rate, or "
+            f"not finite{where}. What was saved before is on disk. Lower the learning rate, or "
             "look for outliers in the data."
         )
+
+    def on_epoch_end(self, epoch, logs=None):
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        bad += non_finite_weights(self.model)
+        if bad:
+            raise NonFiniteError(
+                f"Epoch {epoch + 1} ended with numbers that are not finite: {', '.join(bad)}. It "
+                "was not saved. Lower the learning rate, or look for outliers in the data."
+            )
 
 
 class SaveRun(keras.callbacks.Callback):
     """Keeps a run folder: checkpoints, the best model in `model.keras`, history.csv.
 
     "Best" is the highest validation bound. Files are replaced atomically, and never by a model
-    whose bound or weights are not finite.
+    whose bound or weights are not finite. It is the last callback: whatever an epoch leaves is
+    there once its checkpoint is, and is made again if a kill came before.
 
     Args:
         folder: of the run.
-        progress: where `fit` starts. Its metrics are given back to the model, so that an epoch that
+        start: where `fit` starts. Its metrics are given back to the model, so that an epoch that
             goes on ends with the figures of one that was never interrupted.
         monitor: the name of the validation bound.
-        steps_per_epoch: of a whole epoch. There is a checkpoint at the end of each,
-        checkpoint_every: and one after every so many training steps.
+        steps_per_epoch: of a whole epoch; there is a checkpoint at the end of each.
+        checkpoint_every: training steps after which there is one too.
     """
 
     def __init__(
         self,
         folder: Path,
-        progress: Progress,
+        start: Progress,
         monitor: str,
         steps_per_epoch: int,
         checkpoint_every: int,
@@ -77,17 +89,16 @@ class SaveRun(keras.callbacks.Callback):
         super().__init__()
         self.steps_per_epoch = steps_per_epoch
         self.folder = folder
-        self.start = progress
-        self.rows = list(progress.rows)
+        self.start = start
+        self.rows = list(start.rows)
         self.monitor = monitor
         self.checkpoint_every = checkpoint_every
         self.best = max([row[monitor] for row in self.rows], default=-math.inf)
-        self.step = progress.step
+        self.step = start.step
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch, self.batch = epoch, 0
-        if epoch == self.start.epoch and self.start.batch:
-            self.batch = self.start.batch
+        self.epoch, self.batch = epoch, self.start.first_batch(epoch)
+        if self.batch:
             checkpoints.restore_metrics(self.model, self.start.metrics)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -98,22 +109,13 @@ class SaveRun(keras.callbacks.Callback):
             if bad:
                 raise NonFiniteError(
                     f"Weights are no longer finite at epoch {self.epoch + 1}, batch {self.batch}: "
-                    f"{', '.join(bad)}. The checkpoint before it is on disk."
+                    f"{', '.join(bad)}. What was saved before is on disk."
                 )
             self._checkpoint(self.epoch, self.batch)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
-        bad = [name for name, value in logs.items() if not math.isfinite(value)]
-        bad += non_finite_weights(self.model)
-        if bad:
-            raise NonFiniteError(
-                f"Epoch {epoch + 1} ended with numbers that are not finite: {', '.join(bad)}. It "
-                "was not saved. Lower the learning rate, or look for outliers in the data."
-            )
         self.rows.append({"epoch": epoch + 1, **logs})
-        # The checkpoint comes last: a run resumed after a kill between these lines repeats what
-        # came after the one before, and ends with the same files.
         write_history(self.folder / "history.csv", self.rows)
         if logs[self.monitor] > self.best:
             self.best = logs[self.monitor]

@@ -49,18 +49,24 @@ class Progress:
     before: dict[str, float]
     metrics: list[Any]
 
+    def first_batch(self, epoch: int) -> int:
+        """The batch that an epoch goes on with: 0, but in the one that was under way."""
+        return self.batch if epoch == self.epoch else 0
+
 
 def metrics_of(model: keras.Model) -> list[Any]:
     """What the metrics have summed so far, as JSON can hold it: float32 survives exactly."""
-    variables = [v for metric in model.metrics for v in metric.variables]
-    return [keras.ops.convert_to_numpy(v).tolist() for v in variables]
+    return [keras.ops.convert_to_numpy(v).tolist() for v in _metric_variables(model)]
 
 
 def restore_metrics(model: keras.Model, values: list[Any]) -> None:
     """Undoes `metrics_of`."""
-    variables = [v for metric in model.metrics for v in metric.variables]
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(_metric_variables(model), values, strict=True):
         variable.assign(np.asarray(value, variable.dtype))
+
+
+def _metric_variables(model: keras.Model) -> list:
+    return [variable for metric in model.metrics for variable in metric.variables]
 
 
 def write(run: Path, model: keras.Model, progress: Progress) -> None:
@@ -80,13 +86,13 @@ def write(run: Path, model: keras.Model, progress: Progress) -> None:
         content = {**dataclasses.asdict(progress), "sha256": digest}
         files.write_json(unfinished / "progress.json", content)
         for path in (unfinished / "model.keras", unfinished, folder):
-            _sync(path)
+            files.sync(path)
         unfinished.chmod(0o755)
         final = folder / f"{progress.step:010d}"
         if final.exists():  # written again by a run that went on from the one before
             shutil.rmtree(final)
         os.replace(unfinished, final)
-        _sync(folder)
+        files.sync(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     for old in _all(run)[KEPT:]:
@@ -159,12 +165,3 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in row.values()
     )
-
-
-def _sync(path: Path) -> None:
-    """Brings a file or the names in a folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -54,6 +54,8 @@ ACCEPTABLE = (
     "seed",
     "matmul_precision",
 )
+_ORIGIN = ("python", "revision")  # of metadata.json, beside the versions of packages
+_WRITTEN = (*FILES, "history.csv", "summary.json")  # atomically, by every run
 LOGGED_SEQUENCES = 8  # of validation, whose KL TensorBoard shows
 LONGEST_PICTURE = 1_000  # steps of a sample that is drawn after an epoch
 
@@ -136,6 +138,8 @@ def _train(config, out, resume, overwrite, tensorboard, verbose, accept, repeats
     else:
         _check_same_origin(out / "metadata.json", metadata, accept)
         progress = _start_of(found[1], out, _monitor(model), len(training))
+    for leftover in _leftovers(out):
+        leftover.unlink()
     files.write_json(out / "config.json", config.to_dict())
     files.write_json(out / "metadata.json", metadata)
     if progress.rows:
@@ -316,7 +320,7 @@ def _pictures(
 
 
 def _start_of(progress: Progress, out: Path, monitor: str, steps_per_epoch: int) -> Progress:
-    """Where a run goes on: a checkpoint inside of an epoch fits only epochs of the same batches."""
+    """Where a run goes on: at the checkpoint, if the epochs still have so many batches."""
     if not all(monitor in row and "epoch" in row for row in progress.rows):
         raise ValueError(f"A checkpoint in {out} has a history without {monitor}. Start a new run.")
     if progress.rows and not (out / "model.keras").exists():
@@ -333,29 +337,28 @@ def _fit(
     model, config, out, progress, training, validation, hooks, verbose
 ) -> list[dict[str, float]]:
     """Trains to the last epoch and returns the history."""
-    stop = callbacks.StopOnNonFinite()
-    every = config.checkpoint_every
+    stop, every = callbacks.StopOnNonFinite(progress), config.checkpoint_every
     save = callbacks.SaveRun(out, progress, _monitor(model), len(training), every)
 
-    def fit(epoch: int, first_batch: int, epochs: int) -> None:
-        stop.first_batch = first_batch
+    def fit(epoch: int, epochs: int) -> None:
+        first_batch = progress.first_batch(epoch)
         model.fit(
             training.dataset(first_epoch=epoch, repeat=True, first_batch=first_batch),
             validation_data=validation.dataset(),
             steps_per_epoch=len(training) - first_batch,
             initial_epoch=epoch,
             epochs=epochs,
-            callbacks=[stop, save, *hooks],
+            callbacks=[stop, *hooks, save],
             shuffle=False,
             verbose=verbose,
         )
 
     try:
         epoch = progress.epoch
-        if progress.batch:
-            fit(epoch, progress.batch, epoch + 1)
+        if progress.batch:  # the rest of an epoch has fewer steps than `fit` gives the next
+            fit(epoch, epoch + 1)
             epoch += 1
-        fit(epoch, 0, config.epochs)
+        fit(epoch, config.epochs)
     except KeyboardInterrupt:
         if not (out / "model.keras").exists() and not callbacks.non_finite_weights(model):
             callbacks.save_model(model, out / "model.keras")
@@ -543,7 +546,7 @@ def _check_folder(
 ) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file. Name a folder with --out.")
-    occupied = out.is_dir() and any(out.iterdir())
+    occupied = out.is_dir() and bool({*out.iterdir()} - {*_leftovers(out)})
     is_run = (out / "config.json").is_file()
     if occupied and not is_run:
         raise ValueError(f"{out} is not empty and is not a run folder. Name another with --out.")
@@ -586,8 +589,12 @@ def _check_same_origin(path: Path, now: dict[str, Any], accept: bool) -> None:
             f"validation sequences, now {now['num_train']} and {now['num_validation']}, or their "
             "numbers differ"
         )
-    old = {**before.get("versions", {}), **{k: before.get(k) for k in ("python", "revision")}}
-    new = {**now["versions"], **{k: now[k] for k in ("python", "revision")}}
+    versions = before.get("versions")
+    old = {
+        **(versions if isinstance(versions, dict) else {}),
+        **{k: before.get(k) for k in _ORIGIN},
+    }
+    new = {**now["versions"], **{k: now[k] for k in _ORIGIN}}
     changes += [
         f"{name} was {old.get(name)}, now {new.get(name)}"
         for name in new
@@ -616,9 +623,14 @@ def _entry(path: Path, name: str) -> Any:
     return content[name]
 
 
+def _leftovers(out: Path) -> list[Path]:
+    """Files that a run was writing when it was killed."""
+    return [path for name in _WRITTEN for path in files.leftovers(out / name)]
+
+
 def _remove_run(out: Path) -> None:
     """Removes the files that a run wrote, and nothing else."""
-    for name in (*FILES, "last.keras", "history.csv", "summary.json"):
+    for name in (*_WRITTEN, "last.keras"):
         (out / name).unlink(missing_ok=True)
     checkpoints.remove(out)
     for sample in (out / "pictures").glob("epoch_*.*"):

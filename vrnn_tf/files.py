@@ -29,12 +29,26 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         temporary.chmod(0o644)  # mkstemp's files are private
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Brings a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def leftovers(path: str | os.PathLike) -> list[Path]:
+    """What `atomic` was writing for `path` when its process was killed."""
+    path = Path(path)
+    return list(path.parent.glob(f".{path.stem}-*{path.suffix}"))
 
 
 def sha256(path: str | os.PathLike) -> str:

@@ -112,6 +112,43 @@ def test_a_full_disk_stops_the_run_and_leaves_what_there_is(whole, tmp_path, mon
     assert_same_run(whole, out)
 
 
+@pytest.mark.slow
+def test_a_run_killed_in_its_first_write_starts_again(whole, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    left = [out / name for name in (".config-a1b2.json", ".model-c3d4.keras")]
+    for path in left:
+        path.write_text("half")
+    (out / ".notes").write_text("mine")
+    with pytest.raises(ValueError, match="not empty and is not a run folder"):
+        train(out, checkpoint_every=4, resume=True)
+    (out / ".notes").unlink()
+    train(out, checkpoint_every=4, resume=True)
+    assert_same_run(whole, out)
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_an_epoch_and_its_checkpoint_misses_no_picture(
+    whole, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+
+    class Kill(callbacks.DrawSamples):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise Killed
+            super().on_epoch_end(epoch, logs)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(callbacks, "DrawSamples", Kill)
+        train(out, checkpoint_every=4)
+    train(out, checkpoint_every=4, resume=True)
+    assert_same_run(whole, out)
+    names = [sorted(path.name for path in (run / "pictures").iterdir()) for run in (whole, out)]
+    assert names[0] == names[1]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
