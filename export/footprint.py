@@ -20,7 +20,7 @@ import numpy as np
 
 from vrnn_tf.validation import check_choice
 
-KERNELS = ("XNNPACK", "XNNPACK, weight cache", "builtin kernels")
+XNNPACK, CACHED, BUILTIN = KERNELS = ("XNNPACK", "XNNPACK, weight cache", "builtin kernels")
 _SMAPS = Path("/proc/self/smaps")  # Linux and Android have it
 
 
@@ -44,17 +44,16 @@ def measure(path: Path, signature: str, inputs: Mapping[str, float], kernels: st
     """
     check_choice("kernels", kernels, KERNELS)
     with tempfile.TemporaryDirectory() as directory:
-        cache = Path(directory) / "weights" if "cache" in kernels else None
-        for _ in range(1 if cache is None else 2):
+        cache = ["--cache", f"{directory}/weights"] if kernels == CACHED else []
+        for _ in range(2 if cache else 1):
             held = _measure_once(path, signature, inputs, kernels, cache)
     return held
 
 
 def _measure_once(path, signature, inputs, kernels, cache) -> int:
     command = [sys.executable, "-m", __name__, str(path), signature, json.dumps(dict(inputs))]
-    command += ["--builtin"] if kernels == "builtin kernels" else []
-    command += [] if cache is None else ["--cache", str(cache)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command += ["--builtin"] if kernels == BUILTIN else []
+    done = subprocess.run([*command, *cache], capture_output=True, text=True, check=False)
     try:
         return int(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):

@@ -31,8 +31,8 @@ class LiteModel:
     Args:
         path: the .tflite file.
         num_threads: for the matrix products; None lets the runtime decide.
-        kernels: "xnnpack", or "builtin", which keeps no second copy of the weights: a quarter of
-            the memory, at half the speed with int8 weights and about the same with float32.
+        kernels: "xnnpack", or "builtin", which keeps no second copy of the weights: less memory, at
+            half the speed with int8 weights and the same with float32.
 
     Attributes:
         metadata: the content of metadata.json.

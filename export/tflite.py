@@ -68,11 +68,8 @@ def _in_four_bits(content: bytes) -> bytes:
     """A float32 file with the weights of its matrix products in 4 bits."""
     from ai_edge_quantizer import quantizer, recipe
 
-    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-        file.write(content)
-        file.flush()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            result = quantizer.Quantizer(file.name, recipe.dynamic_wi4_afp32()).quantize()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        result = quantizer.Quantizer(bytearray(content), recipe.dynamic_wi4_afp32()).quantize()
     return bytes(result.quantized_model)
 
 

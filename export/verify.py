@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,8 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
     operators = {}
     for quantization, name in TFLITE_NAMES.items():
         if (directory / name).exists():
-            rows += _check_tflite(directory / name, quantization, reference)
-            operators[name] = flatbuffer.operators(directory / name)
+            found, operators[name] = _check_tflite(directory / name, quantization, reference)
+            rows += found
     return {
         "passed": all(row["passed"] for row in rows),
         "directory": str(directory),
@@ -148,17 +148,19 @@ class _Reference:
         self.prefix = self.data[0][:_PRIME_STEPS]
         self.continued = draw(1, min(_FREE_STEPS, max_steps), seed=7, prime=self.prefix)[0]
 
-    def steps(self) -> Iterator[tuple[list[np.ndarray], int, np.ndarray, list[np.ndarray]]]:
+    @functools.cached_property
+    def steps(self) -> list[tuple[list[np.ndarray], int, np.ndarray, list[np.ndarray]]]:
         """The states before a step, its number, x and the states after it; all seeds are 0.
 
         Steps of a whole sequence from nothing, and a few from the middle of each real sequence.
         """
-        yield from self._steps(self.model.cell.get_initial_state(1), 0, self.max_steps)
+        steps = [*self._steps(self.model.cell.get_initial_state(1), 0, self.max_steps)]
         for seed, x in enumerate(self.data[:_STEPPED] if self.is_real else ()):
             middle = len(x) // 2
             _, states = self._observe(x[:middle], seed)
             stop = min(middle + _FREE_STEPS, self.max_steps)
-            yield from self._steps([tf.constant(s) for s in states], middle, stop)
+            steps += self._steps([tf.constant(s) for s in states], middle, stop)
+        return steps
 
     def _steps(self, states, start: int, stop: int):
         for t in range(start, stop):
@@ -242,7 +244,7 @@ def _check_saved_model(directory: Path, reference: _Reference) -> list[dict[str,
     runtime = _saved_model(directory, reference)
     return [
         *_compare_generated(runtime, reference),
-        *_compare_steps(runtime, reference, TOLERANCE),
+        _compare_steps(runtime, reference, TOLERANCE),
         _compare_primed_states(runtime, reference),
         _repeat_steps(runtime),
         *_compare_scores(runtime, reference, "none"),
@@ -250,26 +252,28 @@ def _check_saved_model(directory: Path, reference: _Reference) -> list[dict[str,
     ]
 
 
-def _check_tflite(path: Path, quantization: str, reference: _Reference) -> list[dict[str, Any]]:
+def _check_tflite(
+    path: Path, quantization: str, reference: _Reference
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a file, and its operators."""
     model = LiteModel(path)
     runtime = _lite_runtime(model)
     used = flatbuffer.operators(path)
-    foreign = [op for op in used if op.startswith("CUSTOM:")]
-    note = ", ".join(foreign) or f"{len(used)} builtins"
     rows = [
-        _row(path.name, "operators beside builtins", len(foreign), 0, note),
+        _check_operators(path.name, used),
         _compare_size(path, quantization, model.metadata["parameter_bytes"]),
     ]
     exact = quantization == "none"
     if exact:
         rows += _compare_generated(runtime, reference)
-    rows += _compare_steps(runtime, reference, TOLERANCE if exact else None)
+    rows.append(_compare_steps(runtime, reference, TOLERANCE if exact else None))
     if exact:
         rows.append(_compare_primed_states(runtime, reference))
         rows.append(_compare_priming(model, reference))
     rows.append(_repeat_steps(runtime))
     rows += _compare_scores(runtime, reference, quantization)
-    return [*rows, _time_steps(runtime), *_measure_memory(model, quantization)]
+    rows += [_time_steps(runtime), *_measure_memory(model, quantization)]
+    return rows, used
 
 
 def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
@@ -328,6 +332,12 @@ def _lite_runtime(model: LiteModel) -> _Runtime:
     return _Runtime(own, names, generate, score, model.init, model.prime, model.step)
 
 
+def _check_operators(file: str, used: Sequence[str]) -> dict[str, Any]:
+    foreign = [op for op in used if op.startswith("CUSTOM:")]
+    note = ", ".join(foreign) or f"{len(used)} builtins"
+    return _row(file, "operators beside builtins", len(foreign), 0, note)
+
+
 def _compare_size(path: Path, quantization: str, parameter_bytes: int) -> dict[str, Any]:
     size = path.stat().st_size
     limit = SIZE_LIMITS[quantization] if parameter_bytes >= MIN_JUDGED_BYTES else None
@@ -360,27 +370,25 @@ def _compare_generated(runtime: _Runtime, reference: _Reference) -> list[dict[st
     ]
 
 
-def _compare_steps(
-    runtime: _Runtime, reference: _Reference, limit: float | None
-) -> list[dict[str, Any]]:
+def _compare_steps(runtime: _Runtime, reference: _Reference, limit: float | None) -> dict[str, Any]:
     """One step at a time from the states of Keras, so that differences cannot build up.
 
     What is rounded on purpose may take another component or lift the pen: of such a file the drift
     of its states in one step is told, as a share of their root mean square.
     """
     options = _endless(runtime.option_names)
-    largest, drift, square, number = 0.0, 0.0, 0.0, 0
-    for before, t, x, after in reference.steps():
+    largest, drift, square = 0.0, 0.0, 0.0
+    for before, t, x, after in reference.steps:
         found_x, found = runtime.step(before, 0, t, **options)
         for a, b in zip([x, *after], [found_x, *found], strict=True):
             largest = max(largest, float(_relative(a, b).max()))
         drift += sum(float(np.square(a - b).sum()) for a, b in zip(after, found, strict=True))
         square += sum(float(np.square(a).sum()) for a in after)
-        number += 1
+    note = f"{len(reference.steps)} steps"
     if limit is not None:
-        return [_row(runtime.name, "step = Keras", largest, limit, f"{number} steps")]
+        return _row(runtime.name, "step = Keras", largest, limit, note)
     share = (drift / max(square, np.finfo(float).tiny)) ** 0.5
-    return [_row(runtime.name, "drift of the states in a step", share, None, f"{number} steps")]
+    return _row(runtime.name, "drift of the states in a step", share, None, note)
 
 
 def _compare_primed_states(runtime: _Runtime, reference: _Reference) -> dict[str, Any]:
@@ -444,7 +452,9 @@ def _measure_memory(model: LiteModel, quantization: str) -> list[dict[str, Any]]
     for kernels in footprint.KERNELS:
         held = footprint.measure(model.path, "generate", inputs, kernels)
         # The weight cache is mapped: how much of it is in memory is the system's choice.
-        frugal = quantization == "none" and "builtin" in kernels and size >= MIN_JUDGED_BYTES
+        frugal = (
+            quantization == "none" and kernels == footprint.BUILTIN and size >= MIN_JUDGED_BYTES
+        )
         limit = MEMORY_LIMIT if frugal else None
         note = f"{held / 2**20:.1f} MiB"
         rows.append(_row(model.path.name, f"memory / file, {kernels}", held / size, limit, note))
