@@ -1,5 +1,6 @@
 """The vrnn command as a person uses it: a run, a picture, an export, and clear errors."""
 
+import dataclasses
 import json
 import os
 import re
@@ -12,20 +13,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import tiny_runs
 from vrnn_tf import cli, files
 from vrnn_tf.train import datasets, run
-from vrnn_tf.train.config import TrainConfig
 
-CONFIG = TrainConfig(
-    preset="demo",
-    model={"latent_size": 3, "recurrent_units": 8, "hidden_units": 6},
-    dataset_options={"min_words": 1, "max_words": 1, "points_per_letter": 4.0},
-    num_train=24,
-    num_validation=8,
-    batch_size=8,
-    num_buckets=2,
-    epochs=1,
-)
+CONFIG = dataclasses.replace(tiny_runs.CONFIG, num_train=24, num_validation=8, epochs=1)
 
 
 def vrnn(*arguments):
