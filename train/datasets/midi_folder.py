@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,7 +110,8 @@ def read_notes(path: Path) -> tuple[list[Note], int]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"the file has {path.stat().st_size} bytes, more than {MAX_BYTES}")
     try:
-        file = mido.MidiFile(path)
+        # From memory: a file on the disk would make room for whatever length a message declares.
+        file = mido.MidiFile(file=io.BytesIO(path.read_bytes()))
     except EOFError:
         raise ValueError("the file is empty or ends early") from None
     if file.type not in (0, 1):

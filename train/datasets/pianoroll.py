@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.io
 import tensorflow_datasets as tfds
 
 from vrnn_tf.media import PianoRoll
 
 from .base import Builder, Item
+from .matlab import read_cells
 
 LOWEST_PITCH = 21  # MIDI number of the first key, the A of a piano's left end
 NUM_KEYS = 88
@@ -73,12 +73,11 @@ class MatBuilder(PianoRollBuilder, skip_registration=True):
 
     def read(self, item: Item) -> Iterator[tuple[str, dict[str, Any] | ValueError]]:
         variable = item.details
-        cells = scipy.io.loadmat(item.path, variable_names=[variable]).get(variable)
-        if cells is None or cells.dtype != object:
-            raise ValueError(f"the variable {variable} is missing or not a cell array")
-        for number, roll in enumerate(cells.ravel(), start=1):
+        for number, roll in enumerate(read_cells(item.path, variable), start=1):
             title = f"{variable}{{{number}}}"
             try:
+                if isinstance(roll, ValueError):
+                    raise roll
                 record = {"x": check_roll(roll), "title": title}
             except ValueError as error:
                 yield title, error

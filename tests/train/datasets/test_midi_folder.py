@@ -1,6 +1,7 @@
 """MIDI files become the rolls that were written into them, on a grid of beats."""
 
 import fractions
+import tracemalloc
 import zipfile
 
 import mido
@@ -173,6 +174,18 @@ def test_damaged_bytes_give_a_roll_or_an_error(tmp_path_factory, data):
     except Exception:  # the preparation counts and names the file, whatever the error
         return
     assert 1 <= len(roll) <= midi_folder.MAX_STEPS and roll.any()
+
+
+def test_a_header_that_declares_a_huge_length_takes_no_memory(tmp_path):
+    (tmp_path / "a.mid").write_bytes(b"MThd\x7f\xff\xff\xff" + BY_HAND[8:])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="ends early"):
+            midi_folder.read_notes(tmp_path / "a.mid")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10**6
 
 
 def bad_file(path, kind):
