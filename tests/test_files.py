@@ -22,7 +22,9 @@ def test_the_temporary_file_keeps_the_suffix(tmp_path):
     assert (tmp_path / "new" / "m.keras").read_text() == "x"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "\x00", '{"a": 1' + "0" * 5_000 + "}", '{"a":' * 10**5]
+)
 def test_what_is_not_a_json_object_is_named(tmp_path, text):
     path = tmp_path / "c.json"
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one; reading those that nobody vouches for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+MAX_EXPANSION = 200  # times its size that what a file declares to hold may have; texts reach 50
+UNSUSPICIOUS_BYTES = 2**26  # that any file may declare
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
@@ -57,6 +60,23 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_expansion(packed: int, unpacked: int) -> None:
+    """Raises ValueError if a file of `packed` bytes declares implausibly many bytes in it."""
+    if unpacked > max(MAX_EXPANSION * packed, UNSUSPICIOUS_BYTES):
+        raise ValueError(
+            f"it declares {unpacked} bytes in a file of {packed}, more than {MAX_EXPANSION} times "
+            "as many"
+        )
+
+
+def check_zip(archive: zipfile.ZipFile, size: int) -> None:
+    """Raises ValueError if the members of an archive of `size` bytes cannot all be in it."""
+    members = archive.infolist()
+    if sum(member.compress_size for member in members) > size:
+        raise ValueError(f"it declares more than its {size} bytes")
+    check_expansion(size, sum(member.file_size for member in members))
+
+
 def write_json(path: str | os.PathLike, value: Any) -> Path:
     """Writes `value` as indented JSON, atomically."""
     with atomic(path) as temporary:
@@ -74,7 +94,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"Cannot read {path}: {error.strerror}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise ValueError(f"{path} is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} must hold a JSON object. Received a {type(value).__name__}.")

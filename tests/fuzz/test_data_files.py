@@ -1,5 +1,6 @@
 """Damaged data files become sound sequences, are skipped and counted, or are refused."""
 
+import contextlib
 import io
 import json
 import pickle
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 CASES = 150  # of a kind of file that is prepared from a folder
 WHOLE = 40  # beside them: so many that every split gets one
-READS = 2000  # of a file that is read alone
+READS = 600  # of a file that is read alone
 # of reasons that are no fault of the file, but of a reader that believes it
 BLOWN_UP = ("allocate", "memory", "recursion")
 
@@ -238,6 +239,15 @@ def test_a_damaged_file_of_a_distributor(tmp_path, name):
         for _, record in records:
             if not isinstance(record, ValueError):
                 check_sequences(builder.medium(), builder.sequences(record))
+
+
+@pytest.mark.parametrize("name", [name for name in STROKES if name.endswith(".npz")])
+def test_a_damaged_npz_is_refused_with_a_value_error(tmp_path, name):
+    path = tmp_path / name
+    for damaged in mutants(STROKES[name], READS, seed=1):
+        path.write_bytes(damaged)
+        with limits(10, megabytes=300), contextlib.suppress(ValueError, OSError):
+            object_arrays.read_npz(path)
 
 
 def pickled():

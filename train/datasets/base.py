@@ -553,12 +553,22 @@ def _unpack(path: Path, target: Path) -> None:
     try:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
+                files.check_zip(archive, path.stat().st_size)
                 archive.extractall(target)
         else:
-            with tarfile.open(path) as archive:
-                archive.extractall(target, filter="data")
+            with tarfile.open(path) as tar:
+                tar.extractall(target, _plausible(tar, path.stat().st_size), filter="data")
     except Exception as error:  # tarfile, zipfile, zlib and lzma have errors of their own
         raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
+
+
+def _plausible(archive: tarfile.TarFile, size: int) -> Iterator[tarfile.TarInfo]:
+    """The members of an archive of `size` bytes as they come, while they can be in it."""
+    declared = 0
+    for member in archive:
+        declared += member.size
+        files.check_expansion(size, declared)
+        yield member
 
 
 # --- splits ---------------------------------------------------------------------------------------

@@ -13,13 +13,20 @@ import io
 import math
 import pickletools
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from vrnn_tf import files
+
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises; RuntimeError if a member is encrypted.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError)
 _AXES = 32  # of an array
 _DEPTH = 4  # of lists within lists; savez makes one
 _NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")
@@ -75,14 +82,15 @@ def read_npz(
         ValueError: if a member is damaged, or holds anything but numbers and plain text.
     """
     found: dict[str, np.ndarray | list[np.ndarray]] = {}
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            name = info.filename.removesuffix(".npy")
-            if info.filename.endswith(".npy") and (names is None or name in names):
-                try:
-                    found[name] = _read_npy(archive.read(info))
-                except ValueError as error:
-                    raise ValueError(f"{info.filename} {error}") from None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files.check_zip(archive, Path(path).stat().st_size)
+            for info in archive.infolist():
+                name = info.filename.removesuffix(".npy")
+                if info.filename.endswith(".npy") and (names is None or name in names):
+                    found[name] = _read_member(archive, info)
+    except _DAMAGED as error:
+        raise ValueError(f"is a damaged .npz file: {error}") from None
     return found
 
 
@@ -94,6 +102,15 @@ def read_object_arrays(
         name: list(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
         for name, value in read_npz(path, names).items()
     }
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    try:
+        if info.compress_type not in _PACKED:
+            raise ValueError("is packed in a way that NumPy does not know")
+        return _read_npy(archive.read(info))
+    except (ValueError, *_DAMAGED) as error:
+        raise ValueError(f"{info.filename} {error}") from None
 
 
 def _read_npy(content: bytes) -> np.ndarray | list[np.ndarray]:

@@ -347,6 +347,18 @@ def test_archives_that_are_damaged_or_climb_out_are_refused(folder, tmp_path, pr
     assert not list((tmp_path / "prepared").rglob(".unpacking-*"))
 
 
+@pytest.mark.parametrize("name", ["n.tar.gz", "n.tar.xz", "n.zip"])
+def test_archives_that_would_fill_the_disk_are_refused(name, folder, tmp_path, prepare):
+    (folder / "zeros.num").write_bytes(bytes(2**26 + 1))
+    as_archive(folder, tmp_path / "archives" / name)
+    if name.endswith("zip"):
+        with zipfile.ZipFile(tmp_path / "archives" / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(folder / "zeros.num", "zeros.num")
+    with pytest.raises(ValueError, match=r"cannot be unpacked: it declares \d+ bytes"):
+        prepare(tmp_path / "archives")
+    assert not list((tmp_path / "prepared").rglob("*.num"))
+
+
 class Fetched(Numbers, skip_registration=True):
     """The same, from an archive that a server has."""
 

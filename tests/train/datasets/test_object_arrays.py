@@ -251,6 +251,20 @@ def test_what_is_no_array_is_a_value_error(tmp_path, content):
         object_arrays.read_npz(write(tmp_path / "a.npz", train=content))
 
 
+def test_a_member_that_cannot_be_in_the_file_is_refused(tmp_path):
+    whole = write(tmp_path / "a.npz", train=npy(pickle.dumps(to_objects(VARIED[:3])), (3,)))
+    content = bytearray(whole.read_bytes())
+    size = content.index(b"PK\1\2") + 20  # in the directory at the end
+    content[size : size + 8] = b"\xff\xff\xff\x7f" * 2
+    (tmp_path / "b.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="declares more than its"):
+        object_arrays.read_npz(tmp_path / "b.npz")
+    with zipfile.ZipFile(tmp_path / "c.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train.npy", bytes(2**27))
+    with pytest.raises(ValueError, match="it declares 134217728 bytes in a file of"):
+        object_arrays.read_npz(tmp_path / "c.npz")
+
+
 def test_truncated_pickles_are_refused():
     body = pickle.dumps(to_objects(VARIED[:3]))
     for length in range(len(body)):
