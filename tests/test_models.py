@@ -171,7 +171,7 @@ def test_dropout_takes_a_share_of_phi_x_away_in_training_alone(bound, monkeypatc
     plain(x, training=True)
     assert float(sum(model.losses)) != pytest.approx(float(sum(plain.losses)), rel=1e-4)
 
-    seeds = rng.sequence_seeds(model.seed, 1, 4)
+    seeds = rng.sequence_seeds(model.seed, 1, np.arange(4, dtype=np.int32))
     uniforms = np.array(rng.uniform(seeds, np.arange(50, dtype="int32"), 40, rng.DROPOUT))
     gone = uniforms < 0.3
     assert abs(gone.mean() - 0.3) < 6 * np.sqrt(0.3 * 0.7 / gone.size)

@@ -126,7 +126,7 @@ def test_a_stateful_model_carries_its_particles(jit_compile):
     model = tiny_models.make_case("lstm", bound=bound, stateful_batch_size=3)
     x = tiny_models.observations(model, steps=6)
     model.compile(keras.optimizers.SGD(0.0), jit_compile=jit_compile)
-    seeds = rng.sequence_seeds(model.seed, tf.constant(0), 3)
+    seeds = rng.sequence_seeds(model.seed, tf.constant(0), np.arange(3, dtype=np.int32))
     whole = bounds.particle_bound(model, x, np.ones((3, 6), bool), seeds, model.bound)
     again = bounds.particle_bound(model, x[:, 3:], np.ones((3, 3), bool), seeds, model.bound)
     first, second = (
@@ -357,7 +357,7 @@ def test_the_first_loss_is_the_bound_and_the_warm_up_weighs_the_ratio():
     model = tiny_models.make_case("lstm", bound={"name": "iwae", "num_samples": 4})
     x = tiny_models.observations(model)
     model.compile(keras.optimizers.SGD(0.0))
-    seeds = np.array(rng.sequence_seeds(model.seed, tf.constant(0), 3))
+    seeds = np.array(rng.sequence_seeds(model.seed, tf.constant(0), np.arange(3, dtype=np.int32)))
     expected = -np.mean(
         bounds.particle_bound(model, x, np.ones((3, 5), bool), tf.constant(seeds), model.bound)
     )
@@ -375,7 +375,10 @@ def test_evaluation_shows_the_bound_whatever_the_weight_in_training():
     model = tiny_models.make_case("gru", bound={"name": "fivo", "num_samples": 3}, kl_weight=0.2)
     x = tiny_models.observations(model)
     model.compile(keras.optimizers.SGD(0.0))
-    seeds, whole = rng.sequence_seeds(model.seed, tf.constant(0), 3), np.ones((3, 5), bool)
+    seeds, whole = (
+        rng.sequence_seeds(model.seed, tf.constant(0), np.arange(3, dtype=np.int32)),
+        np.ones((3, 5), bool),
+    )
     expected = np.mean(bounds.particle_bound(model, x, whole, seeds, model.bound))
     shown = model.test_on_batch(x, return_dict=True)["fivo"]
     assert shown == pytest.approx(expected, rel=1e-5)

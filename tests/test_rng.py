@@ -67,7 +67,9 @@ def test_cipher_against_python_integers():
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_bits_are_the_same_compiled(jit_compile):
     def draw(seed, steps):
-        return rng.uniform(seed, steps, 5, rng.LATENT), rng.sequence_seeds(3, steps[0], 4)
+        return rng.uniform(seed, steps, 5, rng.LATENT), rng.sequence_seeds(
+            3, steps[0], np.arange(4, dtype=np.int32)
+        )
 
     steps = tf.range(7)
     compiled = tf.function(draw, jit_compile=jit_compile)(tf.constant(SEEDS), steps)
@@ -170,14 +172,20 @@ def test_noise_depends_on_its_own_row_and_step_only():
 
 def test_sequence_seeds_are_the_cipher_of_call_and_row():
     for call in (0, 1, 70000):
-        seeds = np.asarray(rng.sequence_seeds(-5, call, 3)).view(np.uint32)
+        seeds = np.asarray(rng.sequence_seeds(-5, call, np.arange(3, dtype=np.int32))).view(
+            np.uint32
+        )
         expected = [cipher((-5 & MASK, rng.SEED), (call, row))[0] for row in range(3)]
         np.testing.assert_array_equal(seeds, expected)
 
 
 def test_sequence_seeds_differ_between_rows_calls_and_models():
     seeds = [
-        np.asarray(rng.sequence_seeds(seed, call, 64)) for seed in range(3) for call in range(20)
+        np.asarray(rng.sequence_seeds(seed, call, np.arange(64, dtype=np.int32)))
+        for seed in range(3)
+        for call in range(20)
     ]
     assert len(np.unique(seeds)) == 3 * 20 * 64
-    np.testing.assert_array_equal(np.asarray(rng.sequence_seeds(1, 7, 5)), seeds[27][:5])
+    np.testing.assert_array_equal(
+        np.asarray(rng.sequence_seeds(1, 7, np.arange(5, dtype=np.int32))), seeds[27][:5]
+    )

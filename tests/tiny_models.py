@@ -69,7 +69,7 @@ def posterior_noise(model, batch, steps, call=0):
 
     Evaluation has the noise of call 0 in every batch.
     """
-    seeds = rng.sequence_seeds(model.seed, call, batch)
+    seeds = rng.sequence_seeds(model.seed, call, np.arange(batch, dtype=np.int32))
     size = rng.normal_noise_size(model.latent_size)
     uniforms = rng.uniform(seeds, np.arange(steps, dtype="int32"), size, rng.POSTERIOR)
     return np.array(rng.normal(uniforms, model.latent_size), dtype=np.float64)

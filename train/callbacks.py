@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -70,7 +71,7 @@ class SaveRun(keras.callbacks.Callback):
     there once its checkpoint is, and is made again if a kill came before.
 
     Args:
-        folder: of the run.
+        folder: of the run; None for a worker that writes nothing.
         start: where `fit` starts. Its metrics are given back to the model, so that an epoch that
             goes on ends with the figures of one that was never interrupted.
         monitor: the name of the validation bound.
@@ -80,7 +81,7 @@ class SaveRun(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         start: Progress,
         monitor: str,
         steps_per_epoch: int,
@@ -116,10 +117,11 @@ class SaveRun(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self.rows.append({"epoch": epoch + 1, **logs})
-        write_history(self.folder / "history.csv", self.rows)
-        if logs[self.monitor] > self.best:
-            self.best = logs[self.monitor]
-            save_model(self.model, self.folder / "model.keras")
+        best, self.best = self.best, max(self.best, logs[self.monitor])
+        if self.folder is not None:
+            write_history(self.folder / "history.csv", self.rows)
+            if self.best > best:
+                save_model(self.model, self.folder / "model.keras")
         self._checkpoint(epoch + 1, 0)
 
     def _checkpoint(self, epoch: int, batch: int) -> None:
@@ -129,9 +131,10 @@ class SaveRun(keras.callbacks.Callback):
             batch=batch,
             rows=self.rows,
             before=self.start.before,
-            metrics=checkpoints.metrics_of(self.model) if batch else [],
+            metrics=checkpoints.metrics_of(self.model) if batch else [],  # of all workers
         )
-        checkpoints.write(self.folder, self.model, progress)
+        if self.folder is not None:
+            checkpoints.write(self.folder, self.model, progress)
 
 
 class DrawSamples(keras.callbacks.Callback):
@@ -205,6 +208,14 @@ def non_finite_weights(model: keras.Model) -> list[str]:
         for weight in model.weights
         if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()
     ]
+
+
+def weights_digest(model: keras.Model) -> int:
+    """The CRC-32 of all weights."""
+    digest = 0
+    for weight in model.weights:
+        digest = zlib.crc32(keras.ops.convert_to_numpy(weight).tobytes(), digest)
+    return digest
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -39,6 +39,7 @@ from . import callbacks, checkpoints, datasets, pipeline
 from .baselines import baselines
 from .checkpoints import Progress, RunWarning
 from .config import TrainConfig
+from .distribute import Cluster
 
 FILES = ("config.json", "metadata.json", "model.keras")
 # May differ when a run is resumed.
@@ -54,7 +55,7 @@ ACCEPTABLE = (
     "seed",
     "matmul_precision",
 )
-_ORIGIN = ("python", "revision")  # of metadata.json, beside the versions of packages
+_ORIGIN = ("python", "revision", "replicas")  # of metadata.json, beside the versions of packages
 _WRITTEN = (*FILES, "history.csv", "summary.json")  # atomically, by every run
 LOGGED_SEQUENCES = 8  # of validation, whose KL TensorBoard shows
 LONGEST_PICTURE = 1_000  # steps of a sample that is drawn after an epoch
@@ -80,6 +81,7 @@ def train(
     verbose: int | str = "auto",
     accept_changes: bool = False,
     repeats: Path | None = None,
+    strategy: str = "none",
 ) -> dict[str, Any]:
     """Trains a model and leaves a run folder.
 
@@ -94,6 +96,7 @@ def train(
         accept_changes: resume although data, versions or `ACCEPTABLE` entries of the configuration
             differ from those of the run; a warning says which.
         repeats: the folder of another run, whose data and versions must be those of this one.
+        strategy: see `distribute.Cluster`. With several workers each calls this function.
 
     Returns:
         The summary, also in `out/summary.json`: bounds and baselines on the validation split, nats
@@ -104,58 +107,74 @@ def train(
             another configuration, data or versions is to be resumed, or no checkpoint is whole.
         OSError: if the disk is full; what was saved is still there.
         callbacks.NonFiniteError: if the numbers stop being finite.
+        distribute.WorkerLostError: if another worker is gone.
         KeyboardInterrupt: after the weights at hand were made a usable run.
     """
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with _matmul_precision(config.matmul_precision):
-        return _train(config, out, resume, overwrite, tensorboard, verbose, accept_changes, repeats)
+    cluster = Cluster(strategy)
+    verbose = verbose if cluster.is_chief else 0
+    with _matmul_precision(config.matmul_precision), cluster.losses_named():
+        return _train(
+            config, out, resume, overwrite, tensorboard, verbose, accept_changes, repeats, cluster
+        )
 
 
-def _train(config, out, resume, overwrite, tensorboard, verbose, accept, repeats) -> dict[str, Any]:
+def _train(
+    config, out, resume, overwrite, tensorboard, verbose, accept, repeats, cluster
+) -> dict[str, Any]:
     _check_folder(out, config, resume, overwrite, accept)
     if tensorboard:
         _check_tensorboard()
     started = time.time()
     _check_kind(config)
     found = checkpoints.newest(out) if resume else None
-    splits = _load_data(config)
-    model = _new_model(config, splits.medium) if found is None else _load(found[0])
+    with cluster.chief_first():  # prepares the records
+        splits = _load_data(config)
+    with cluster.scope():
+        model = _new_model(config, splits.medium) if found is None else _load(found[0])
     if found is None:
         normalization = _fit_normalization(config, splits, model)
     else:
         normalization = Normalization.from_dict(_entry(out / "metadata.json", "normalization"))
     training, validation = _batches(config, splits, normalization, model)
-    metadata = _metadata(config, splits, normalization, training)
+    metadata = _metadata(config, splits, normalization, training, cluster)
+    cluster.check_agreement(
+        {
+            "checkpoint": found[1].step if found else None,
+            "data": metadata["data_sha256"],
+            "versions": metadata["versions"],
+            "configuration": {**config.to_dict(), **dict.fromkeys(WHEREABOUTS)},
+        }
+    )
     if repeats is not None:
         _check_same_origin(repeats / "metadata.json", metadata, accept)
     if found is None:
-        _compile(model, config, len(training))
-        before = model.evaluate(validation.dataset(), verbose=0, return_dict=True)
+        with cluster.scope():
+            _compile(model, config, len(training))
+        before = model.evaluate(
+            cluster.dataset(validation), steps=len(validation), verbose=0, return_dict=True
+        )
         first = {"val_" + name: value for name, value in before.items()}
         progress = Progress(step=0, epoch=0, batch=0, rows=[], before=first, metrics=[])
-        _remove_run(out)  # only now that nothing can be wrong with the new one
+        if cluster.is_chief:
+            _remove_run(out)  # only now that nothing can be wrong with the new one
     else:
         _check_same_origin(out / "metadata.json", metadata, accept)
         progress = _start_of(found[1], out, _monitor(model), len(training))
-    for leftover in _leftovers(out):
-        leftover.unlink()
-    files.write_json(out / "config.json", config.to_dict())
-    files.write_json(out / "metadata.json", metadata)
-    if progress.rows:
-        callbacks.write_history(out / "history.csv", progress.rows)
     plain = _baselines(splits.medium, model, training, validation)
-    files.write_json(out / "summary.json", {"before": progress.before, "baselines": plain})
     sample = _sampler(splits, normalization)
     hooks = []
-    if tensorboard:
-        few = validation.sequences[:LOGGED_SEQUENCES]
-        hooks = [
-            keras.callbacks.TensorBoard(out / "tensorboard"),
-            callbacks.LogToTensorBoard(out, splits.medium, sample, few),
-        ]
-    hooks = [callbacks.DrawSamples(out, _pictures(splits.medium, sample)), *hooks]
-    rows = _fit(model, config, out, progress, training, validation, hooks, verbose)
+    if cluster.is_chief:
+        _write_beginning(out, config, metadata, progress, plain)
+        hooks = [callbacks.DrawSamples(out, _pictures(splits.medium, sample))]
+        if tensorboard:
+            few = validation.sequences[:LOGGED_SEQUENCES]
+            hooks += [
+                keras.callbacks.TensorBoard(out / "tensorboard"),
+                callbacks.LogToTensorBoard(out, splits.medium, sample, few),
+            ]
+    rows = _fit(model, config, out, progress, training, validation, hooks, verbose, cluster)
     monitor = _monitor(model)
     best = max(rows, key=lambda row: row[monitor])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
@@ -174,8 +193,20 @@ def _train(config, out, resume, overwrite, tensorboard, verbose, accept, repeats
         "mean_steps_per_sequence": steps,
         "seconds": round(time.time() - started, 1),
     }
-    files.write_json(out / "summary.json", summary)
+    if cluster.is_chief:
+        files.write_json(out / "summary.json", summary)
     return summary
+
+
+def _write_beginning(out, config, metadata, progress, plain) -> None:
+    """What a run folder holds before the first epoch, or when it goes on."""
+    for leftover in _leftovers(out):
+        leftover.unlink()
+    files.write_json(out / "config.json", config.to_dict())
+    files.write_json(out / "metadata.json", metadata)
+    if progress.rows:
+        callbacks.write_history(out / "history.csv", progress.rows)
+    files.write_json(out / "summary.json", {"before": progress.before, "baselines": plain})
 
 
 def evaluate(
@@ -334,17 +365,19 @@ def _start_of(progress: Progress, out: Path, monitor: str, steps_per_epoch: int)
 
 
 def _fit(
-    model, config, out, progress, training, validation, hooks, verbose
+    model, config, out, progress, training, validation, hooks, verbose, cluster
 ) -> list[dict[str, float]]:
     """Trains to the last epoch and returns the history."""
     stop, every = callbacks.StopOnNonFinite(progress), config.checkpoint_every
-    save = callbacks.SaveRun(out, progress, _monitor(model), len(training), every)
+    folder = out if cluster.is_chief else None
+    save = callbacks.SaveRun(folder, progress, _monitor(model), len(training), every)
 
     def fit(epoch: int, epochs: int) -> None:
         first_batch = progress.first_batch(epoch)
         model.fit(
-            training.dataset(first_epoch=epoch, repeat=True, first_batch=first_batch),
-            validation_data=validation.dataset(),
+            cluster.dataset(training, first_epoch=epoch, repeat=True, first_batch=first_batch),
+            validation_data=cluster.dataset(validation),
+            validation_steps=len(validation),
             steps_per_epoch=len(training) - first_batch,
             initial_epoch=epoch,
             epochs=epochs,
@@ -360,7 +393,8 @@ def _fit(
             epoch += 1
         fit(epoch, config.epochs)
     except KeyboardInterrupt:
-        if not (out / "model.keras").exists() and not callbacks.non_finite_weights(model):
+        unsaved = cluster.is_chief and not (out / "model.keras").exists()
+        if unsaved and not callbacks.non_finite_weights(model):
             callbacks.save_model(model, out / "model.keras")
         raise
     return save.rows
@@ -501,6 +535,7 @@ def _metadata(
     splits: datasets.Splits,
     normalization: Normalization,
     training: pipeline.Batches | pipeline.Chunks,
+    cluster: Cluster,
 ) -> dict[str, Any]:
     digest = hashlib.sha256()
     for sequences in (splits.train, splits.validation):
@@ -522,6 +557,7 @@ def _metadata(
         "data": splits.facts,
         "padding": round(training.padding(), 4),
         "seed": config.seed,
+        "replicas": cluster.num_replicas,
         "python": platform.python_version(),
         "revision": _revision(),
         "versions": {name: importlib.metadata.version(name) for name in packages},

@@ -96,6 +96,9 @@ def train(
     checkpoint_every: Annotated[
         int | None, typer.Option(help="Training steps from one checkpoint to the next.")
     ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="none; mirrored: all GPUs here; multiworker: see TF_CONFIG.")
+    ] = "none",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")
     ] = False,
@@ -170,7 +173,7 @@ def train(
         bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
         try:
             summary = run.train(
-                config, out, resume, overwrite, tensorboard, bar, accept_changes, repeat
+                config, out, resume, overwrite, tensorboard, bar, accept_changes, repeat, strategy
             )
         except KeyboardInterrupt:
             usable = (out / "model.keras").exists()

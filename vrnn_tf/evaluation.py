@@ -128,7 +128,7 @@ def evaluate_bound(
             continue
         nats = []
         for repeat in range(repeats):
-            seeds = rng.sequence_seeds(seed, repeat, len(x), first)
+            seeds = rng.sequence_seeds(seed, repeat, first + ops.arange(len(x), dtype="int32"))
             nats.append(ops.convert_to_numpy(evaluate(x, mask, seeds)))
         values.append(np.array(nats, dtype=np.float64)[:, holds])
         lengths.append(mask.sum(axis=1)[holds])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from vrnn_tf import bounds, generation, likelihoods, presets, rng
+from vrnn_tf import bounds, generation, likelihoods, presets, replicas, rng
 from vrnn_tf.cell import VRNNCell, core_output_size
 from vrnn_tf.networks import (
     DiagonalGaussian,
@@ -34,11 +34,17 @@ from vrnn_tf.validation import (
 )
 
 NETWORKS = ("phi_x", "phi_z", "prior", "posterior", "decoder")
+# Of what changes with every batch, and is the same on every replica.
+_CARRIED: dict[str, Any] = {
+    "initializer": "zeros",
+    "trainable": False,
+    "aggregation": "only_first_replica",
+}
 POSTERIORS = ("filtering", "smoothing", "residual", "residual_smoothing")
 
 
 @keras.saving.register_keras_serializable(package="vrnn_tf")
-class VRNN(keras.Model):
+class VRNN(replicas.ReplicatedModel):
     """A recurrent model of sequences with a latent variable at every time step.
 
     Each step draws z_t from a prior that reads h_{t-1}, x_t from a decoder that reads z_t and
@@ -278,7 +284,7 @@ class VRNN(keras.Model):
         self.decoder.build((None, None, phi_z_size + self.cell.hidden_size))
         # Counts training batches: the noise of each and the warm-up of the KL weight.
         self.training_calls = self.add_weight(
-            name="training_calls", shape=(), dtype="int32", initializer="zeros", trainable=False
+            name="training_calls", shape=(), dtype="int32", **_CARRIED
         )
         self.carried = {mode: self._add_carried(mode) for mode in ("training", "evaluation")}
         names = ("elbo", "nll", "kl") if self.bound.name == "elbo" else (self.bound.name,)
@@ -292,21 +298,26 @@ class VRNN(keras.Model):
         batch = self.stateful_batch_size
         if batch is None:
             return []
-        zeros: dict[str, Any] = {"initializer": "zeros", "trainable": False}
-        steps = self.add_weight(name=f"{mode}_steps", shape=(batch,), dtype="int32", **zeros)
+        steps = self.add_weight(name=f"{mode}_steps", shape=(batch,), dtype="int32", **_CARRIED)
         sizes, number = self.cell.state_size, self.bound.num_samples
         shapes: list[tuple[int, ...]] = [(batch, size) for size in sizes]
         if self.bound.name != "elbo":
             shapes = [(batch, number), *((batch, number, size) for size in sizes)]
         states = [
-            self.add_weight(name=f"{mode}_state_{i}", shape=shape, **zeros)
+            self.add_weight(name=f"{mode}_state_{i}", shape=shape, **_CARRIED)
             for i, shape in enumerate(shapes)
         ]
         return [steps, *states]
 
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """As `keras.Model.compile`, without XLA unless asked: it compiles anew for each length."""
+        if jit_compile and replicas.count() > 1:
+            raise ValueError(
+                "XLA does not compile what several replicas add up. Received jit_compile=True for "
+                f"{replicas.count()} replicas. Leave it out."
+            )
         super().compile(*args, jit_compile=jit_compile, **kwargs)
+        self._sum_before_clipping()
 
     def compile_from_config(self, config: dict[str, Any]):
         """Compiles a loaded model, which Keras leaves to a class with a `compile` of its own."""
@@ -319,9 +330,9 @@ class VRNN(keras.Model):
         x, mask = self.standardize_inputs(inputs, mask)
         reset = self._check_reset(inputs, x)
         call = self.training_calls if training else ops.zeros((), "int32")
-        seeds = rng.sequence_seeds(self.seed, call, ops.shape(x)[0])
+        seeds = rng.sequence_seeds(self.seed, call, replicas.rows(ops.shape(x)[0]))
         carried = self.carried["training" if training else "evaluation"]
-        start, *before = _zero_rows(carried, reset)
+        start, *before = _zero_rows(map(replicas.own_rows, carried), reset)
         if self.bound.name == "elbo":
             outputs, after = self.observe(x, mask, seeds, before or None, start, training)
             self._add_bound(outputs, mask, training)
@@ -330,7 +341,8 @@ class VRNN(keras.Model):
         if reset is not None:
             now = [start + ops.shape(x)[1], *after]
             for variable, value in zip(carried, now, strict=True):
-                variable.assign(ops.stop_gradient(ops.cast(value, variable.dtype)))
+                value = replicas.all_rows(ops.cast(value, variable.dtype))
+                variable.assign(ops.stop_gradient(value))
         if training:
             self.training_calls.assign_add(1)
         return outputs
@@ -497,12 +509,13 @@ class VRNN(keras.Model):
         batch = self.stateful_batch_size
         if batch is None:
             return None
+        own = batch // replicas.count()
         named = inputs if isinstance(inputs, Mapping) else {}
         reset = ops.cast(named.get("reset", ()), "bool")
-        if "reset" not in named or not _sizes_agree((*reset.shape, x.shape[0]), (batch, batch)):
+        if "reset" not in named or not _sizes_agree((*reset.shape, x.shape[0]), (own, own)):
             raise ValueError(
-                f"A model with stateful_batch_size={batch} needs 'reset' [{batch}] and x "
-                f"[{batch}, T, D]. Received {list(named) or 'x alone'} with x of shape "
+                f"A model with stateful_batch_size={batch} needs 'reset' [{own}] and x "
+                f"[{own}, T, D]. Received {list(named) or 'x alone'} with x of shape "
                 f"{tuple(x.shape)}, reset of shape {tuple(reset.shape)}. Batch to that size; drop "
                 "or pad the last batch."
             )
@@ -638,13 +651,14 @@ class NatsPerSequence(keras.metrics.Metric):
 
     def __init__(self, name: str):
         super().__init__(name=name)
-        self.total = self.add_variable((), initializer="zeros", name="total")
-        self.sequences = self.add_variable((), initializer="zeros", name="sequences")
+        zeros = {"initializer": "zeros", "aggregation": "only_first_replica"}
+        self.total = self.add_variable((), name="total", **zeros)
+        self.sequences = self.add_variable((), name="sequences", **zeros)
 
     def update_state(self, nats, sequences):
-        """Adds the `nats` of a batch in which `sequences` sequences begin."""
-        self.total.assign_add(nats)
-        self.sequences.assign_add(sequences)
+        """Adds the `nats` of a batch in which `sequences` sequences begin, of all replicas."""
+        self.total.assign_add(replicas.total(nats))
+        self.sequences.assign_add(replicas.total(sequences))
 
     def result(self):
         return ops.divide_no_nan(self.total, self.sequences)
@@ -705,11 +719,12 @@ def _check_mask(mask, x) -> None:
 
 
 def _count_rows(mask):
-    """How many rows `[B, T]` hold anything, at least 1."""
-    return ops.maximum(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")), 1.0)
+    """How many rows `[B, T]` hold anything, at least 1: on each of several replicas the mean."""
+    rows = replicas.total(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")))
+    return ops.maximum(rows, 1.0) / replicas.count()
 
 
-def _zero_rows(carried: Sequence, reset) -> list:
+def _zero_rows(carried: Iterable, reset) -> list:
     """What was carried over, zero in the rows where a new sequence starts. None, if stateless."""
     if reset is None:
         return [None]

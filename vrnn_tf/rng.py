@@ -133,20 +133,18 @@ def logistic(uniforms: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def sequence_seeds(
-    seed: int, call: keras.KerasTensor, batch_size, first: keras.KerasTensor | int = 0
+    seed: int, call: keras.KerasTensor, rows: keras.KerasTensor
 ) -> keras.KerasTensor:
     """One seed for each row of the `call`-th batch of a model.
 
     Args:
         seed: the model's seed.
         call: int32 scalar, counts the batches.
-        batch_size: B, an integer or a scalar tensor.
-        first: the number of the first row.
+        rows: int32 `[B]`, the numbers of the rows.
 
     Returns:
         int32 `[B]`.
     """
-    rows = ops.arange(batch_size, dtype="int32") + first
     seed, stream = (ops.convert_to_tensor(word, dtype="int32") for word in (seed, SEED))
     return threefry2x32(seed, stream, ops.zeros_like(rows) + call, rows)[0]
 
