@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from vrnn_tf import generation
 from vrnn_tf.models import VRNN
+from vrnn_tf.saving import load_model
 
 from . import flatbuffer, footprint, metadata
 from .exporter import TFLITE_NAMES, VERSION
@@ -71,7 +71,7 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
     described = metadata.read(directory / metadata.FILE_NAME)
     if not (directory / "model.keras").is_file():
         raise ValueError(f"{directory} lacks model.keras. Export the model again.")
-    model = keras.saving.load_model(directory / "model.keras", safe_mode=True)
+    model = load_model(directory / "model.keras")
     if sequences is not None:
         _check_sequences(sequences, described["event_size"])
     reference = _Reference(model, described["max_steps"], sequences)

@@ -34,6 +34,7 @@ FLOORS = {
     "models": 4,
     "analysis": 5,
     "evaluation": 5,
+    "saving": 5,
     "vrnn_tf": 6,
     "export": 7,
     "train": 7,

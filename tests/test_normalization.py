@@ -84,3 +84,8 @@ def test_errors():
                 method(np.zeros(shape))
     with pytest.raises(ValueError, match="has name, mean and std"):
         Normalization.from_dict({"mean": [0.0]})
+    for std in ("12", [1.0, "2"], [2**64, 10**400], [1.0, None]):
+        with pytest.raises(ValueError, match="std"):
+            Normalization.from_dict({"name": "paper", "mean": [0.0, 0.0], "std": std})
+    huge = Normalization.from_dict({"name": "paper", "mean": [0], "std": [2**64]})
+    assert huge.log_jacobian() == pytest.approx(-64 * np.log(2))

@@ -41,7 +41,9 @@ def test_numbers_become_floats(value):
     assert checked == value
 
 
-@pytest.mark.parametrize("value", [-1e-9, np.nan, np.inf, -np.inf, "much", None, [1.0, 2.0]])
+@pytest.mark.parametrize(
+    "value", [-1e-9, np.nan, np.inf, -np.inf, "much", "1", True, 10**400, None, [1.0]]
+)
 def test_numbers_out_of_range(value):
     with pytest.raises(ValueError, match="`scale` must be a number >= 0.0. Received"):
         validation.check_number("scale", value, 0.0)
@@ -78,6 +80,12 @@ def test_what_is_no_widths(value):
 def test_widths_name_the_wrong_one():
     with pytest.raises(ValueError, match=r"`hidden_units\[1\]` must be an integer >= 1. Received"):
         validation.check_widths("hidden_units", (150, 0))
+
+
+def test_a_network_has_a_sensible_number_of_layers():
+    assert len(validation.check_widths("hidden_units", [3] * 100)) == 100
+    with pytest.raises(ValueError, match="at most 100 layers. Received 101"):
+        validation.check_widths("hidden_units", [3] * 101)
 
 
 @pytest.mark.parametrize("shape", [(2, 7, 3), (2, 7, None), (None, None, 3), (0, 0, 3)])

@@ -9,6 +9,13 @@ from vrnn_tf import presets
 from vrnn_tf.normalization import NAMES
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
+# Numbers are checked with their ranges.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "str | None": (str, type(None)),
+    "bool": bool,
+    "dict[str, Any]": dict,
+}
 MATMUL_PRECISIONS = ("float32", "bfloat16")
 
 
@@ -76,6 +83,10 @@ class TrainConfig:
     matmul_precision: str = "float32"
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            kind, value = _KINDS.get(str(field.type)), getattr(self, field.name)
+            if kind is not None and not isinstance(value, kind):
+                raise ValueError(f"`{field.name}` must be {field.type}. Received {value!r}.")
         check_choice("preset", self.preset, presets.PRESETS)
         if self.normalization is not None:
             check_choice("normalization", self.normalization, NAMES)

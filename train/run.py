@@ -16,7 +16,6 @@ import platform
 import subprocess
 import time
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,8 @@ from vrnn_tf.likelihoods import DiscretizedLogisticMixture
 from vrnn_tf.media import Medium
 from vrnn_tf.models import VRNN
 from vrnn_tf.normalization import Normalization
-from vrnn_tf.validation import check_choice
+from vrnn_tf.saving import load_model
+from vrnn_tf.validation import check_choice, check_integer
 
 from . import callbacks, checkpoints, datasets, pipeline
 from .baselines import baselines
@@ -132,7 +132,7 @@ def _train(
     with cluster.chief_first():  # prepares the records
         splits = _load_data(config)
     with cluster.scope():
-        model = _new_model(config, splits.medium) if found is None else _load(found[0])
+        model = _new_model(config, splits.medium) if found is None else load_model(found[0])
     if found is None:
         normalization = _fit_normalization(config, splits, model)
     else:
@@ -175,6 +175,7 @@ def _train(
                 callbacks.LogToTensorBoard(out, splits.medium, sample, few),
             ]
     rows = _fit(model, config, out, progress, training, validation, hooks, verbose, cluster)
+    cluster.check_agreement({"weights": callbacks.weights_digest(model)})
     monitor = _monitor(model)
     best = max(rows, key=lambda row: row[monitor])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
@@ -326,7 +327,23 @@ def load(folder: Path) -> Run:
     config = TrainConfig.from_dict(files.read_json(folder / "config.json"))
     normalization = Normalization.from_dict(metadata.get("normalization", {}))
     medium = media.from_dict(metadata.get("medium", {}))
-    return Run(_load(folder / "model.keras"), config, normalization, medium, metadata)
+    run = Run(load_model(folder / "model.keras"), config, normalization, medium, metadata)
+    _check_belongs(folder, run)
+    return run
+
+
+def _check_belongs(folder: Path, run: Run) -> None:
+    """Raises ValueError if the files of a run are not of one run."""
+    check_integer("longest_sequence", run.metadata["longest_sequence"], 1)
+    likelihood = run.model.likelihood
+    sizes = {run.medium.event_size, len(run.normalization.mean), likelihood.event_size}
+    known, fixed = likelihood.get_config(), run.medium.likelihood_arguments()
+    belongs = likelihood.name in run.medium.likelihoods and {**known, **fixed} == known
+    if not belongs or len(sizes) > 1:
+        raise ValueError(
+            f"{folder / 'metadata.json'} describes {run.medium.kind} that the model beside it was "
+            "not trained on. Restore both files of one run."
+        )
 
 
 def _sampler(
@@ -479,19 +496,6 @@ def _fit_normalization(config: TrainConfig, splits: datasets.Splits, model: VRNN
             )
         name = "none"
     return Normalization.fit(name, splits.train, splits.medium.normalized_features)
-
-
-def _load(path: Path) -> VRNN:
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{path} is not a model that can be loaded: a .keras file is a zip archive. It is "
-            "damaged; restore it, or train again."
-        )
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path} is not a model that can be loaded: {reason}") from None
 
 
 def _batches(config, splits, normalization, model):

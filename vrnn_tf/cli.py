@@ -685,13 +685,15 @@ def _key_values(option: str, pairs: Sequence[str] | None) -> dict[str, Any]:
     """`["a=1", "b=x"]` as `{"a": 1, "b": "x"}`: values are JSON, or else plain text."""
     import json
 
+    from vrnn_tf.files import parse_json
+
     found = {}
     for pair in pairs or ():
         key, equals, text = pair.partition("=")
         if not (key and equals):
             raise ValueError(f"{option} must be KEY=VALUE. Received {pair!r}.")
         try:
-            found[key] = json.loads(text)
+            found[key] = parse_json(text)
         except json.JSONDecodeError:
             found[key] = text
     return found

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 MAX_EXPANSION = 200  # times its size that what a file declares to hold may have; texts reach 50
+_DEPTH = 50  # levels of JSON
 UNSUSPICIOUS_BYTES = 2**26  # that any file may declare
+
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
@@ -84,6 +86,25 @@ def write_json(path: str | os.PathLike, value: Any) -> Path:
     return Path(path)
 
 
+def parse_json(text: str) -> Any:
+    """What a JSON text says; raises ValueError if it is not one or nests too deeply."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"it nests more than {_DEPTH} levels") from None
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    if level:  # what is shown in messages or copied is gone through recursively
+        raise ValueError(f"it nests more than {_DEPTH} levels")
+    return value
+
+
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
     """Reads a JSON object.
 
@@ -91,10 +112,10 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         ValueError: if the file is missing or does not hold a JSON object; names the file.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = parse_json(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"Cannot read {path}: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
+    except ValueError as error:  # UnicodeDecodeError is one
         raise ValueError(f"{path} is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} must hold a JSON object. Received a {type(value).__name__}.")

@@ -18,6 +18,7 @@ import numpy as np
 from vrnn_tf import drawing, files
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
+MAX_RATE = 768_000  # samples a second: what converters of sound reach
 _REGISTRY: dict[str, type[Medium]] = {}
 
 
@@ -211,7 +212,10 @@ class Audio(Medium):
     normalization = "scalar"
 
     def __post_init__(self):
-        check_integer("sampling_rate", self.sampling_rate, 1)
+        if check_integer("sampling_rate", self.sampling_rate, 1) > MAX_RATE:
+            raise ValueError(
+                f"`sampling_rate` must be at most {MAX_RATE}. Received {self.sampling_rate}."
+            )
         check_integer("frame_size", self.frame_size, 1)
 
     @property

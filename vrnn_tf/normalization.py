@@ -108,6 +108,7 @@ class Normalization:
         """The inverse of `to_dict`; raises ValueError for anything else."""
         if not isinstance(config, dict) or set(config) != {"name", "mean", "std"}:
             raise ValueError(f"A normalisation has name, mean and std. Received {config!r}.")
-        if not all(isinstance(config[name], Sequence) for name in ("mean", "std")):
+        if not all(isinstance(config[name], list | tuple) for name in ("mean", "std")):
             raise ValueError(f"`mean` and `std` must be lists of numbers. Received {config!r}.")
-        return cls(config["name"], tuple(config["mean"]), tuple(config["std"]))
+        figures = {n: tuple(check_number(n, value) for value in config[n]) for n in ("mean", "std")}
+        return cls(config["name"], **figures)

@@ -8,6 +8,8 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+MAX_LAYERS = 100
+
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Returns `value` if it is one of `choices`.
@@ -51,8 +53,8 @@ def check_number(name: str, value: Any, minimum: float = -math.inf, strict: bool
     if minimum > -math.inf:
         expected = f"a number {'>' if strict else '>='} {minimum}"
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number) or number < minimum or (strict and number == minimum):
         raise ValueError(f"`{name}` must be {expected}. Received {value!r}.")
@@ -67,7 +69,10 @@ def check_widths(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
             f"`{name}` must be an integer or a sequence of them. Received {value!r}. "
             "Give one width for each layer, for example (150,)."
         )
-    return tuple(check_integer(f"{name}[{i}]", width, 1) for i, width in enumerate(widths))
+    widths = tuple(check_integer(f"{name}[{i}]", width, 1) for i, width in enumerate(widths))
+    if len(widths) > MAX_LAYERS:
+        raise ValueError(f"`{name}` must have at most {MAX_LAYERS} layers. Received {len(widths)}.")
+    return widths
 
 
 def check_sequences(x: Any, event_size: int, description: str) -> None:

@@ -195,6 +195,17 @@ def test_damaged_runs_are_named(folder, tmp_path):
         (tmp_path / "model.keras").write_bytes(damaged)
         with pytest.raises(ValueError, match="model.keras is not a model that can be loaded"):
             run.load(tmp_path)
+    (tmp_path / "model.keras").write_bytes(whole)
+    metadata = files.read_json(folder / "metadata.json")
+    figures = {"name": "none", "mean": [0.0], "std": [1.0]}
+    for other, message in (
+        ({"medium": {"kind": "audio"}}, "describes audio that the model .* was not trained on"),
+        ({"normalization": figures}, "describes strokes that the model .* was not trained on"),
+        ({"longest_sequence": "9"}, "`longest_sequence` must be an integer >= 1"),
+    ):
+        files.write_json(tmp_path / "metadata.json", {**metadata, **other})
+        with pytest.raises(ValueError, match=message):
+            run.load(tmp_path)
 
 
 def test_weight_decay_takes_a_share_of_every_weight():
@@ -241,6 +252,9 @@ def test_configurations_round_trip_and_refuse_what_they_do_not_know():
         dataclasses.replace(CONFIG, epochs=0)
     with pytest.raises(ValueError, match="`jit_compile` needs matmul_precision 'float32'"):
         dataclasses.replace(CONFIG, jit_compile=True, matmul_precision="bfloat16")
+    for name, value in (("model", []), ("strict", 1), ("data_dir", 5), ("learning_rate", "1")):
+        with pytest.raises(ValueError, match=f"`{name}` must be"):
+            config.TrainConfig.from_dict({**CONFIG.to_dict(), name: value})
     for preset in presets.PRESETS:
         assert config.defaults(preset).preset == preset
     demo, other = config.defaults("demo"), config.defaults("demo", "iam_ondb")

@@ -15,6 +15,7 @@ import soxr
 import tensorflow_datasets as tfds
 
 from vrnn_tf import media
+from vrnn_tf.media import MAX_RATE
 from vrnn_tf.validation import check_integer, check_number
 
 from .base import (
@@ -29,7 +30,6 @@ from .base import (
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".sph")
 FULL_SCALE = 32_768  # of 16-bit samples
 MIN_RATE = 1_000  # samples a second; less is a damaged header
-MAX_RATE = 768_000  # what converters of sound reach
 MAX_SECONDS = 6 * 3_600  # of one file, whose samples are in memory at once
 MAX_PEAK = 2.0  # times full scale: decoders of lossy formats overshoot; floating point must not
 _BLOCK = 65_536  # samples that are read at a time
