@@ -13,11 +13,12 @@ from typing import Any
 
 from benchmarks import batches, cases, rounds, startup, tables, training
 
-SECTIONS = ("training", "linearity", "generation", "serving", "startup", "batches")
+SECTIONS = ("training", "linearity", "generation", "serving", "scaling", "startup", "batches")
 QUICK = {
     "training": ("mnist", "handwriting400", "handwriting1200"),
     "generation": ("H 400, B 1", "H 400, B 64"),
     "serving": ("H 400, 64 requests",),
+    "scaling": ("handwriting400",),
 }
 WITHOUT_TORCH = (
     "PyTorch is not installed: its contestants are left out. Install its CPU build as "
