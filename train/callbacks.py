@@ -46,7 +46,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         if not bad:
             return
         weights = non_finite_weights(self.model)
-        where = f"; weights no longer finite: {', '.join(weights)}" if weights else ""
+        where = f"; weights no longer finite: {_some(weights)}" if weights else ""
         raise NonFiniteError(
             f"Training stopped at epoch {self.epoch + 1}, batch {batch + 1}: {', '.join(bad)} is "
             f"not finite{where}. What was saved before is on disk. Lower the learning rate, or "
@@ -56,9 +56,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         bad += non_finite_weights(self.model)
+        if (logs or {}).get("skipped", 0) >= self.params["steps"]:
+            bad.append("the gradients of all its batches, which were skipped")
         if bad:
             raise NonFiniteError(
-                f"Epoch {epoch + 1} ended with numbers that are not finite: {', '.join(bad)}. It "
+                f"Epoch {epoch + 1} ended with numbers that are not finite: {_some(bad)}. It "
                 "was not saved. Lower the learning rate, or look for outliers in the data."
             )
 
@@ -110,7 +112,7 @@ class SaveRun(keras.callbacks.Callback):
             if bad:
                 raise NonFiniteError(
                     f"Weights are no longer finite at epoch {self.epoch + 1}, batch {self.batch}: "
-                    f"{', '.join(bad)}. What was saved before is on disk."
+                    f"{_some(bad)}. What was saved before is on disk. Lower the learning rate."
                 )
             self._checkpoint(self.epoch, self.batch)
 
@@ -208,6 +210,12 @@ def non_finite_weights(model: keras.Model) -> list[str]:
         for weight in model.weights
         if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()
     ]
+
+
+def _some(names: Sequence[str], number: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - number} more" if len(names) > number else ""
+    return ", ".join(names[:number]) + more
 
 
 def weights_digest(model: keras.Model) -> int:

@@ -194,6 +194,8 @@ def _train(
         "mean_steps_per_sequence": steps,
         "seconds": round(time.time() - started, 1),
     }
+    if model.skip_non_finite:
+        summary["skipped"] = round(sum(row["skipped"] for row in rows))
     if cluster.is_chief:
         files.write_json(out / "summary.json", summary)
     return summary

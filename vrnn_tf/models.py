@@ -85,6 +85,8 @@ class VRNN(replicas.ReplicatedModel):
         free_nats: nats a step of KL that cost nothing ("free bits"); with the ELBO only.
         dropout: the share of phi_x(x) that training sets to zero, anew at each step; posterior and
             recurrence read what is left, scaled up by 1 / (1 - dropout).
+        skip_non_finite: whether training leaves out a batch whose gradient is not finite and counts
+            it in the metric "skipped", instead of spreading NaN. Not with several replicas.
         stateful_batch_size: B of `fit` and `evaluate` on chunks of long sequences, or None. The
             states then go on from one batch to the next wherever `reset` is not 1.
         seed: fixes initial weights and noise.
@@ -144,6 +146,7 @@ class VRNN(replicas.ReplicatedModel):
         kl_warmup_steps: int = 0,
         free_nats: float = 0.0,
         dropout: float = 0.0,
+        skip_non_finite: bool = False,
         stateful_batch_size: int | None = None,
         seed: int = 0,
         **kwargs,
@@ -167,6 +170,7 @@ class VRNN(replicas.ReplicatedModel):
         if stateful_batch_size is not None:
             check_integer("stateful_batch_size", stateful_batch_size, 1)
         self.bound = self._check_bound(bounds.get(bound))
+        self.skip_non_finite = bool(skip_non_finite)
         self.stateful_batch_size = stateful_batch_size
         self.seed = check_integer("seed", seed, -(2**31))
         self.initialization = Initialization(
@@ -289,6 +293,7 @@ class VRNN(replicas.ReplicatedModel):
         self.carried = {mode: self._add_carried(mode) for mode in ("training", "evaluation")}
         names = ("elbo", "nll", "kl") if self.bound.name == "elbo" else (self.bound.name,)
         self.metric_of = {name: NatsPerSequence(name=name) for name in names}
+        self.skipped: Any = keras.metrics.Sum(name="skipped") if self.skip_non_finite else None
 
     def _add_carried(self, mode: str) -> list:
         """What goes on from batch to batch: the number of steps so far `[B]` and the states.
@@ -311,13 +316,36 @@ class VRNN(replicas.ReplicatedModel):
 
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """As `keras.Model.compile`, without XLA unless asked: it compiles anew for each length."""
-        if jit_compile and replicas.count() > 1:
-            raise ValueError(
-                "XLA does not compile what several replicas add up. Received jit_compile=True for "
-                f"{replicas.count()} replicas. Leave it out."
-            )
+        for name, value in (
+            ("jit_compile", jit_compile),
+            ("skip_non_finite", self.skip_non_finite),
+        ):
+            if value and replicas.count() > 1:
+                raise ValueError(
+                    f"{name}=True goes with one replica. Received it under a strategy of "
+                    f"{replicas.count()}. Leave it out."
+                )
         super().compile(*args, jit_compile=jit_compile, **kwargs)
         self._sum_before_clipping()
+        if self.skip_non_finite and self.optimizer is not None:
+            self._skip_non_finite()
+
+    def _skip_non_finite(self) -> None:
+        """Makes the optimizer apply, and the mean of the loss count, only what is finite."""
+        optimizer, tracker, skipped = self.optimizer, self._loss_tracker, self.skipped
+        optimizer.build(self.trainable_variables)
+        apply, update = optimizer.apply, tracker.update_state
+
+        def apply_finite(gradients, trainable_variables=None):
+            finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in gradients]))
+            ops.cond(finite, lambda: apply(gradients, trainable_variables), lambda: None)
+            skipped.update_state(ops.where(finite, 0.0, 1.0))
+
+        def update_finite(loss, sample_weight):
+            weight = ops.where(ops.isfinite(loss), ops.cast(sample_weight, "float32"), 0.0)
+            update(_finite_or_zero(loss), weight)
+
+        optimizer.apply, tracker.update_state = apply_finite, update_finite
 
     def compile_from_config(self, config: dict[str, Any]):
         """Compiles a loaded model, which Keras leaves to a class with a `compile` of its own."""
@@ -342,6 +370,8 @@ class VRNN(replicas.ReplicatedModel):
             now = [start + ops.shape(x)[1], *after]
             for variable, value in zip(carried, now, strict=True):
                 value = replicas.all_rows(ops.cast(value, variable.dtype))
+                if self.skip_non_finite:
+                    value = _finite_or_zero(value)
                 variable.assign(ops.stop_gradient(value))
         if training:
             self.training_calls.assign_add(1)
@@ -476,7 +506,11 @@ class VRNN(replicas.ReplicatedModel):
         else:
             values = {self.bound.name: ops.sum(y_pred[self.bound.name])}
         for name, metric in self.metric_of.items():
-            metric.update_state(values[name], sequences)
+            nats, number = values[name], sequences
+            if training and self.skip_non_finite:
+                number = ops.where(ops.isfinite(nats), number, 0.0)
+                nats = _finite_or_zero(nats)
+            metric.update_state(nats, number)
         return super().compute_loss(x=x, y_pred=y_pred, training=training)
 
     def standardize_inputs(self, inputs, mask=None):
@@ -631,6 +665,7 @@ class VRNN(replicas.ReplicatedModel):
             "kl_warmup_steps": self.kl_warmup_steps,
             "free_nats": self.free_nats,
             "dropout": self.dropout,
+            "skip_non_finite": self.skip_non_finite,
             "stateful_batch_size": self.stateful_batch_size,
             "seed": self.seed,
         }
@@ -732,6 +767,10 @@ def _zero_rows(carried: Iterable, reset) -> list:
         ops.where(ops.reshape(reset, (-1, *[1] * (len(v.shape) - 1))), ops.zeros_like(v), v)
         for v in carried
     ]
+
+
+def _finite_or_zero(x):
+    return ops.where(ops.isfinite(x), x, ops.zeros_like(x))
 
 
 def _check_finite(x):
