@@ -7,6 +7,7 @@ a small model.
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,17 @@ _OPERATORS = {
 
 
 def operators(path: Path) -> list[str]:
-    """The names of all operators of a file; one that is no builtin is called `CUSTOM:name`."""
+    """The names of all operators of a file; one that is no builtin is called `CUSTOM:name`.
+
+    Raises:
+        ValueError: if the file is damaged. A runtime checks more: let one load it first.
+    """
+    try:
+        codes = read(Path(path).read_bytes()).operatorCodes
+    except (struct.error, TypeError, ValueError, IndexError) as error:
+        raise ValueError(f"{path} is no TFLite file that can be read: {error}.") from None
     names = set()
-    for code in read(Path(path).read_bytes()).operatorCodes:
+    for code in codes:
         # Old files hold small codes in the deprecated field only.
         name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
         names.add(f"CUSTOM:{code.customCode.decode()}" if code.customCode else name)

@@ -14,6 +14,7 @@ from typing import Any
 
 from vrnn_tf.files import read_json, sha256, write_json
 from vrnn_tf.normalization import Normalization
+from vrnn_tf.validation import check_number
 
 FILE_NAME = "metadata.json"
 FORMAT = "vrnn_tf.export"
@@ -135,6 +136,12 @@ def check(metadata: dict[str, Any], origin: str) -> dict[str, Any]:
             found = f"Received {metadata[key]!r}." if key in metadata else "The key is missing."
             raise ValueError(f"{key!r} in {origin} must be {expected}. {found}")
     _check_normalization(metadata, origin)
+    mark = metadata["end_mark"]
+    if mark is not None and mark[0] >= metadata["event_size"]:
+        raise ValueError(
+            f"'end_mark' in {origin} must name one of {metadata['event_size']} features. "
+            f"Received {mark}."
+        )
     return metadata
 
 
@@ -155,17 +162,23 @@ def _describe(spec) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        check_number("number", value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_positive_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
 def _is_end_mark(value: Any) -> bool:
     if value is None:
         return True
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    if not isinstance(value, list) or len(value) != 2 or not all(map(_is_number, value)):
+        return False
+    return isinstance(value[0], int) and value[0] >= 0
 
 
 def _is_options(value: Any) -> bool:
@@ -188,7 +201,11 @@ def _is_signatures(value: Any) -> bool:
 
 def _is_specs(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(spec, dict) and {"name", "dtype", "shape"} <= set(spec) for spec in value
+        isinstance(spec, dict)
+        and isinstance(spec.get("name"), str)
+        and isinstance(spec.get("dtype"), str)
+        and isinstance(spec.get("shape"), list)
+        for spec in value
     )
 
 

@@ -73,7 +73,12 @@ class LiteModel:
         """
         check_choice("signature", name, self.metadata["signatures"])
         if name not in self._runners:
-            self._runners[name] = self._interpreter.get_signature_runner(name)
+            try:
+                runner = self._interpreter.get_signature_runner(name)
+            except (ValueError, RuntimeError) as error:
+                raise self._damaged(error) from None
+            self._check_shapes(name, runner)
+            self._runners[name] = runner
         return self._runners[name]
 
     def generate(
@@ -115,11 +120,12 @@ class LiteModel:
 
     def init(self) -> list[np.ndarray]:
         """The states before the first step, each `[1, size]`."""
-        return self._states(self.signature("init")(seed=_integers(0)))
+        return self._states(self._run("init", seed=_integers(0)))
 
     def prime(self, x: np.ndarray, seed: int = 0) -> list[np.ndarray]:
         """The states after a given beginning `[T, D]` (the posterior runs over it)."""
-        return self._states(self.signature("prime")(**self._sequence(x, seed)))
+        self.signature("prime")
+        return self._states(self._run("prime", **self._sequence(x, seed)))
 
     def step(
         self, states: Sequence[np.ndarray], seed: int, t: int, **options: float
@@ -137,12 +143,13 @@ class LiteModel:
         """
         named = {f"state_{i}": state for i, state in enumerate(states)}
         row = {"seed": _integers(wrap_seed(seed)), "t": _integers(t)}
-        result = self.signature("step")(**named, **row, **self._options(options))
+        result = self._run("step", **named, **row, **self._options(options))
         return result["x"][0], self._states(result)
 
     def score(self, x: np.ndarray, seed: int = 0) -> dict[str, float]:
         """elbo, nll and kl of `[T, D]`, nats a sequence, in normalised units."""
-        result = self.signature("score")(**self._sequence(x, seed))
+        self.signature("score")
+        result = self._run("score", **self._sequence(x, seed))
         return {name: float(value[0]) for name, value in result.items()}
 
     def to_raw(self, x: np.ndarray) -> np.ndarray:
@@ -159,8 +166,8 @@ class LiteModel:
         return mark is not None and bool(x[int(mark[0])] == mark[1])
 
     def _generate(self, num_steps: int, seed: int, options: dict[str, float]) -> np.ndarray:
-        runner = self.signature("generate")
-        result = runner(seed=_integers(seed), steps=_integers(num_steps), **self._options(options))
+        row = {"seed": _integers(seed), "steps": _integers(num_steps)}
+        result = self._run("generate", **row, **self._options(options))
         return result["x"][0, : int(result["length"][0])]
 
     def _go_on(self, prime, num_steps: int, seed: int, options: dict[str, float]) -> np.ndarray:
@@ -197,9 +204,37 @@ class LiteModel:
     def _states(self, result: dict[str, np.ndarray]) -> list[np.ndarray]:
         return [result[f"state_{i}"] for i in range(sum(n.startswith("state_") for n in result))]
 
+    def _run(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        runner = self.signature(name)
+        try:
+            return runner(**inputs)
+        except (ValueError, RuntimeError) as error:
+            raise self._damaged(error) from None
+
+    def _check_shapes(self, name: str, runner) -> None:
+        """Raises ValueError unless a signature is the one that metadata.json describes."""
+        described = self.metadata["signatures"][name]
+        inputs = {spec["name"]: _static(spec["shape"]) for spec in described["inputs"]}
+        found = {key: tuple(value["shape"]) for key, value in runner.get_input_details().items()}
+        outputs = {spec["name"] for spec in described["outputs"]}
+        sequence = (1, self.max_steps, self.event_size)
+        if (
+            inputs != found
+            or found.get("x", sequence) != sequence
+            or outputs != set(runner.get_output_details())
+        ):
+            raise ValueError(
+                f"{self.path} has another signature {name!r} than {export_metadata.FILE_NAME} "
+                "beside it describes. Copy both of one export."
+            )
+
+    def _damaged(self, error: Exception) -> ValueError:
+        reason = " ".join(str(error).split())
+        return ValueError(f"{self.path} is damaged: {reason:.500}. Copy or export it again.")
+
     def _check_digest(self) -> None:
-        known = self.metadata["files"].get(self.path.name)
-        if known is not None and known["sha256"] != export_metadata.sha256(self.path):
+        known = {file["sha256"] for file in self.metadata["files"].values()}
+        if export_metadata.sha256(self.path) not in known:
             raise ValueError(
                 f"{self.path} is not the file that {export_metadata.FILE_NAME} beside it describes "
                 "(their sha256 differ). It is damaged, or from another export; copy both again."
@@ -208,6 +243,11 @@ class LiteModel:
 
 def _integers(value: int) -> np.ndarray:
     return np.asarray([value], np.int32)
+
+
+def _static(shape: Sequence[int | str]) -> tuple[int | str, ...]:
+    """A shape of metadata.json, B, the batch size, as it is in every TFLite file."""
+    return tuple(1 if n == "B" else n for n in shape)
 
 
 def _check_file(path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from vrnn_tf import generation
 from vrnn_tf.models import VRNN
@@ -43,6 +44,11 @@ MIN_JUDGED_BYTES = 1_000_000  # below it the graph itself, about 80 kB, decides 
 # Bytes that a process holds over file bytes. What is quantised shrinks the file, not the tensors
 # of T_max steps, a few megabytes: there it is only reported.
 MEMORY_LIMIT = 3.0
+# Operations that reach files, the terminal or Python; a model needs none of them.
+UNSAFE_OPERATIONS = {
+    *("ReadFile", "WriteFile", "MatchingFiles", "PrintV2", "Print", "LogMessage"),
+    *("PyFunc", "PyFuncStateless", "EagerPyFunc", "LoadLibrary", "DebugIdentityV2"),
+}
 _SEEDS = (0, 1, 2)
 _PRIME_STEPS = 5
 _FREE_STEPS = 25  # too few for rounding errors to grow from 1e-7 to the tolerance
@@ -65,17 +71,18 @@ def verify(directory: str | Path, sequences: Sequence[np.ndarray] | None = None)
         reported), passed and note.
 
     Raises:
-        ValueError: if the folder is no complete export or a file is damaged.
+        ValueError: if the folder is no complete export, or a file is damaged or was changed.
     """
     directory = Path(directory)
     described = metadata.read(directory / metadata.FILE_NAME)
     if not (directory / "model.keras").is_file():
         raise ValueError(f"{directory} lacks model.keras. Export the model again.")
+    digests = _check_digests(directory, described)
     model = load_model(directory / "model.keras")
     if sequences is not None:
         _check_sequences(sequences, described["event_size"])
     reference = _Reference(model, described["max_steps"], sequences)
-    rows = [_check_digests(directory, described)]
+    rows = [digests]
     rows += _check_saved_model(directory / "saved_model" / VERSION, reference)
     operators = {}
     for quantization, name in TFLITE_NAMES.items():
@@ -236,8 +243,12 @@ def _check_digests(directory: Path, described: dict[str, Any]) -> dict[str, Any]
         for name, file in described["files"].items()
         if not (directory / name).is_file() or metadata.sha256(directory / name) != file["sha256"]
     ]
-    note = ("changed or missing: " + ", ".join(changed)) if changed else ""
-    return _row("metadata.json", "sha256 of every file", len(changed), 0, note)
+    if changed:  # whose content runtimes are not made for
+        raise ValueError(
+            f"{directory} is not as it was exported, changed or missing: {', '.join(changed)}. "
+            "Copy the whole folder again, or export the model again."
+        )
+    return _row("metadata.json", "sha256 of every file", 0, 0)
 
 
 def _check_saved_model(directory: Path, reference: _Reference) -> list[dict[str, Any]]:
@@ -276,10 +287,28 @@ def _check_tflite(
     return rows, used
 
 
+def _load_saved_model(directory: Path) -> Any:
+    """A SavedModel that only computes: its graphs are programs, which could do more."""
+    try:
+        saved = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+        graphs = [meta.graph_def for meta in saved.meta_graphs]
+        functions = [function.node_def for g in graphs for function in g.library.function]
+        used = {node.op for nodes in (*(g.node for g in graphs), *functions) for node in nodes}
+        if unsafe := sorted(used & UNSAFE_OPERATIONS):
+            raise ValueError(f"it uses {', '.join(unsafe)}")
+        return tf.saved_model.load(str(directory))
+    except Exception as error:  # of any kind, from TensorFlow
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"{directory} is not a SavedModel that can be loaded: {lines[0]:.500}. Export the "
+            "model again."
+        ) from None
+
+
 def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
     if not directory.is_dir():
         raise ValueError(f"{directory} is missing. Export the model again.")
-    loaded = tf.saved_model.load(str(directory))
+    loaded = _load_saved_model(directory)
     max_steps, event_size = reference.max_steps, reference.model.likelihood.event_size
 
     def run(name: str, **arrays: Any) -> dict[str, np.ndarray]:

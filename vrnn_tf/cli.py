@@ -44,6 +44,7 @@ Split = Annotated[
 ]
 OtherDataset = Annotated[str | None, typer.Option(help="Another data set of that kind.")]
 
+_LONGEST_MESSAGE = 1_000  # characters
 data_app = typer.Typer(help="Data sets: list, info, prepare.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
@@ -735,7 +736,10 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, ArithmeticError) as error:
-        typer.echo(f"vrnn: {' '.join(str(error).split())}", err=True)
+        message = " ".join(str(error).split())
+        if len(message) > _LONGEST_MESSAGE:  # it shows a value that is no less long
+            message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 2 :]}"
+        typer.echo(f"vrnn: {message}", err=True)
         raise typer.Exit(2) from None
 
 

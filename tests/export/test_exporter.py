@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tiny_models
 from vrnn_tf.export import LiteModel, export, exporter, flatbuffer, metadata, verify
@@ -350,15 +351,31 @@ def test_verify_fails_for_changed_files_and_another_models_file(copy):
     other = inference_model(other)
     write_tflite(other, exporter.signatures(other, MAX_STEPS), copy / "model.tflite")
     metadata.write(metadata.add_files(metadata.read(copy / "metadata.json"), copy), copy)
-    with open(copy / "saved_model" / "1" / "fingerprint.pb", "ab") as file:
-        file.write(b"x")
     report = verify.verify(copy)
-    assert report["rows"][0]["note"] == "changed or missing: saved_model/1/fingerprint.pb"
     assert not report["passed"]
     failed = {(row["file"], row["check"]) for row in report["rows"] if not row["passed"]}
     assert ("model.tflite", "score = Keras, nats a step") in failed
     assert ("model.tflite", "step = Keras") in failed
-    assert {file for file, _ in failed} == {"metadata.json", "model.tflite"}
+    assert {file for file, _ in failed} == {"model.tflite"}
+    with open(copy / "saved_model" / "1" / "fingerprint.pb", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(ValueError, match=r"changed or missing: saved_model/1/fingerprint.pb\."):
+        verify.verify(copy)
+
+
+def test_a_saved_model_that_writes_files_is_not_loaded(tmp_path):
+    class Writer(tf.Module):
+        @tf.function(input_signature=[])
+        def write(self):
+            tf.io.write_file(str(tmp_path / "written"), "x")
+
+    tf.saved_model.save(Writer(), str(tmp_path / "model"))
+    with pytest.raises(ValueError, match="it uses WriteFile"):
+        verify._load_saved_model(tmp_path / "model")
+    (tmp_path / "model" / "saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="is not a SavedModel that can be loaded"):
+        verify._load_saved_model(tmp_path / "model")
+    assert not (tmp_path / "written").exists()
 
 
 def test_verify_names_what_is_missing(copy):
