@@ -21,6 +21,7 @@ from .signatures import signatures
 from .tflite import check_quantization, write_tflite
 
 VERSION = "1"  # TF Serving serves the largest number below its base path
+LONGEST = 1_000_000  # steps, whose noise and result a runtime holds at once
 SERVING_FOLDER = "serving"
 TFLITE_NAMES = {
     "none": "model.tflite",
@@ -68,7 +69,8 @@ def export(
             finite, or the model does not convert to TFLite builtins.
     """
     directory = Path(directory).absolute()
-    check_integer("max_steps", max_steps, 1)
+    if check_integer("max_steps", max_steps, 1) > LONGEST:
+        raise ValueError(f"`max_steps` must be at most {LONGEST}. Received {max_steps}.")
     if serving is not None:
         check_name(serving)
     quantize = [quantize] if isinstance(quantize, str) else list(dict.fromkeys(quantize))

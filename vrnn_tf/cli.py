@@ -45,6 +45,8 @@ Split = Annotated[
 OtherDataset = Annotated[str | None, typer.Option(help="Another data set of that kind.")]
 
 _LONGEST_MESSAGE = 1_000  # characters
+_MOST_NUMBERS = 2**28  # that `generate` holds at once, 1 GiB
+_NOISE_SIZE = 64  # numbers, in the order of the noise of a step
 data_app = typer.Typer(help="Data sets: list, info, prepare.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
@@ -600,9 +602,11 @@ def _open_run(source: Path) -> tuple[Medium, Draw]:
     model, normalization, medium = loaded.model, loaded.normalization, loaded.medium
 
     def draw(num, steps, seed, options, prime) -> list:
+        steps = int(loaded.metadata["longest_sequence"]) if steps is None else steps
+        _check_amount(num, steps, medium)
         sequences = model.generate(
             num,
-            steps if steps is not None else int(loaded.metadata["longest_sequence"]),
+            steps,
             seed=seed,
             prime=None if prime is None else normalization.apply(_read_sequence(prime, medium)),
             **_known_options(options, option_defaults(model.likelihood, model.latent_size)),
@@ -619,9 +623,11 @@ def _open_file(source: Path) -> tuple[Medium, Draw]:
     medium = media.from_dict(model.metadata["extra"].get("medium"))
 
     def draw(num, steps, seed, options, prime) -> list:
+        steps = model.max_steps if steps is None else steps
+        _check_amount(num, steps, medium)
         sequences = model.generate(
             num,
-            model.max_steps if steps is None else steps,
+            steps,
             seed,
             prime=None if prime is None else model.to_normalized(_read_sequence(prime, medium)),
             **_known_options(options, model.option_defaults),
@@ -629,6 +635,16 @@ def _open_file(source: Path) -> tuple[Medium, Draw]:
         return [model.to_raw(x) for x in sequences]
 
     return medium, draw
+
+
+def _check_amount(num: int, steps: int, medium: Medium) -> None:
+    """Raises ValueError if that many sequences would not fit into memory."""
+    numbers = num * max(steps, 1) * max(medium.event_size, _NOISE_SIZE)
+    if numbers > _MOST_NUMBERS:
+        raise ValueError(
+            f"{num} sequences of {steps} steps are too many to hold at once. Ask for at most "
+            f"{num * max(steps, 1) * _MOST_NUMBERS // numbers} steps in all, by --num and --steps."
+        )
 
 
 def _known_options(options: dict[str, float | None], known) -> dict[str, float]:

@@ -48,6 +48,9 @@ from . import Splits
 UNITS = "whiteboard units: a lower-case x is about 100 high, y up"
 
 X_HEIGHT = 100.0  # whiteboard units, for a writer of size 1
+MAX_WORDS = 1_000  # of a line
+MAX_POINTS_PER_LETTER = 1_000.0
+MAX_LINES = 10_000_000  # of a split; they take hours
 MIN_POINTS_PER_LETTER = 4.0  # with fewer, letters cannot be told apart
 
 # Of the package's fonts these two are single-stroke Latin hands ("cursive" and "futural" repeat
@@ -187,6 +190,11 @@ class SyntheticHandwriting:
         check_integer("min_words", self.min_words, 1)
         check_integer("max_words", self.max_words, self.min_words)
         check_number("points_per_letter", self.points_per_letter, minimum=MIN_POINTS_PER_LETTER)
+        for name, most in (("max_words", MAX_WORDS), ("points_per_letter", MAX_POINTS_PER_LETTER)):
+            if getattr(self, name) > most:
+                raise ValueError(
+                    f"`{name}` must be at most {most}. Received {getattr(self, name)!r}."
+                )
         if not isinstance(self.fonts, tuple | list) or not self.fonts:
             raise ValueError(
                 f"`fonts` must be a non-empty tuple of font names. Received {self.fonts!r}. "
@@ -543,6 +551,9 @@ def load(num_train: int, num_validation: int, seed: int, **options: Any) -> Spli
     known = [field.name for field in dataclasses.fields(SyntheticHandwriting)]
     for name in options:
         check_choice("option of synthetic_handwriting", name, known)
+    for name, count in (("num_train", num_train), ("num_validation", num_validation)):
+        if count > MAX_LINES:
+            raise ValueError(f"`{name}` must be at most {MAX_LINES}. Received {count}.")
     if isinstance(options.get("fonts"), list):
         options["fonts"] = tuple(options["fonts"])
     source = SyntheticHandwriting(seed=seed, **options)
