@@ -202,6 +202,8 @@ def test_writers_differ_more_than_their_lines():
         ({"num_writers": 0}, "`num_writers` must be an integer >= 1"),
         ({"min_words": 1.5}, "`min_words` must be an integer"),
         ({"min_words": 3, "max_words": 2}, "`max_words` must be an integer >= 3"),
+        ({"max_words": 10**9}, "`max_words` must be at most 1000"),
+        ({"points_per_letter": 1e300}, "`points_per_letter` must be at most 1000"),
         ({"points_per_letter": 0.0}, "`points_per_letter` must be a number >= 4"),
         ({"points_per_letter": float("nan")}, "`points_per_letter` must be a number >= 4"),
         ({"fonts": ()}, "`fonts` must be a non-empty tuple"),
