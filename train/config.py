@@ -31,6 +31,8 @@ class TrainConfig:
         data_dir: where its files are; None if it needs none, or downloads them.
         prepared_dir: where its records are kept; None: `$TFDS_DATA_DIR` or ~/tensorflow_datasets.
         strict: whether a malformed file stops the run, rather than being skipped and counted.
+        data_memory: GiB that a split may take; of a larger one sequences stay in files, in the
+            folder of prepared records, and each is read when it is needed.
         num_train: at most so many training sequences; None for all.
         num_validation: the same for validation.
         normalization: "none", "paper", "scalar" or "per_dimension"; None for the medium's own, or
@@ -66,6 +68,7 @@ class TrainConfig:
     data_dir: str | None = None
     prepared_dir: str | None = None
     strict: bool = False
+    data_memory: float = 4.0
     num_train: int | None = None
     num_validation: int | None = None
     normalization: str | None = None
@@ -105,6 +108,7 @@ class TrainConfig:
         for name in ("learning_rate", "clip_norm"):
             check_number(name, getattr(self, name), 0.0, strict=True)
         check_number("weight_decay", self.weight_decay, 0.0)
+        check_number("data_memory", self.data_memory, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

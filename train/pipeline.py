@@ -20,19 +20,23 @@ from vrnn_tf.likelihoods import Likelihood
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
 
+from . import store
+
 _CANDIDATES = 1_000  # different lengths that are considered as lengths to pad to
 
 
 def prepare(
     sequences: Sequence[np.ndarray], normalization: Normalization, likelihood: Likelihood
-) -> list[np.ndarray]:
+) -> Sequence[np.ndarray]:
     """Normalises sequences `[T_i, D]` and marks the end of those that a model learns to end.
+
+    Those of a `store.Store` are read and prepared when they are asked for.
 
     Raises:
         ValueError: if a sequence is not finite, is empty or is not `[T, D]`; names its number.
     """
-    prepared = []
-    for number, raw in enumerate(sequences):
+
+    def one(number: int, raw: np.ndarray) -> np.ndarray:
         if raw.ndim != 2 or raw.shape[-1] != likelihood.event_size or not len(raw):
             raise ValueError(
                 f"Sequence {number} must be [T, {likelihood.event_size}] "
@@ -43,8 +47,11 @@ def prepare(
         x = normalization.apply(raw)
         if likelihood.name == "bivariate_gmm" and likelihood.can_end:
             x[-1, 2] = 2.0
-        prepared.append(x)
-    return prepared
+        return x
+
+    if isinstance(sequences, store.Sequences):
+        return store.Mapped(sequences, one)
+    return [one(number, raw) for number, raw in enumerate(sequences)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +100,7 @@ class _Epochs:
 
     def padding(self) -> float:
         """The share of an epoch's steps that is padding."""
-        return 1.0 - sum(map(len, self.sequences)) / self.padded_steps()
+        return 1.0 - int(self._lengths.sum()) / self.padded_steps()
 
     def dataset(
         self, first_epoch: int = 0, repeat: bool = False, first_batch: int = 0
@@ -123,7 +130,11 @@ class _Epochs:
             "mask": tf.TensorSpec((None, None), tf.float32),
         }
 
-    @property
+    @functools.cached_property
+    def _lengths(self) -> np.ndarray:
+        return store.lengths(self.sequences)
+
+    @functools.cached_property
     def event_size(self) -> int:
         """D."""
         return self.sequences[0].shape[-1]
@@ -163,9 +174,8 @@ class Batches(_Epochs):
     @functools.cached_property
     def _buckets(self) -> dict[int, np.ndarray]:
         """`{padded length: row numbers}`, every row once."""
-        lengths = np.array([len(x) for x in self.sequences])
-        limits = bucket_limits(lengths, self.num_buckets)
-        bucket = np.searchsorted(limits, lengths)
+        limits = bucket_limits(self._lengths, self.num_buckets)
+        bucket = np.searchsorted(limits, self._lengths)
         return {int(limit): np.flatnonzero(bucket == i) for i, limit in enumerate(limits)}
 
     def __len__(self) -> int:
@@ -239,7 +249,7 @@ class Chunks(_Epochs):
         return lanes
 
     def _num_chunks(self, row: int) -> int:
-        return math.ceil(len(self.sequences[row]) / self.chunk_steps)
+        return math.ceil(int(self._lengths[row]) / self.chunk_steps)
 
     def __len__(self) -> int:
         return max(sum(map(self._num_chunks, lane)) for lane in self._lanes)
@@ -252,7 +262,7 @@ class Chunks(_Epochs):
         lanes = []
         for lane in self._lanes:
             rows = lane if random is None else random.permutation(np.array(lane, int)).tolist()
-            starts = [range(0, len(self.sequences[row]), self.chunk_steps) for row in rows]
+            starts = [range(0, int(self._lengths[row]), self.chunk_steps) for row in rows]
             lanes.append([(row, start) for row, s in zip(rows, starts, strict=True) for start in s])
         mine = lanes[self.worker :: self.num_workers]
         for batch in range(first_batch, len(self)):

@@ -35,7 +35,7 @@ from vrnn_tf.normalization import Normalization
 from vrnn_tf.saving import load_model
 from vrnn_tf.validation import check_choice, check_integer
 
-from . import callbacks, checkpoints, datasets, pipeline
+from . import callbacks, checkpoints, datasets, pipeline, store
 from .baselines import baselines
 from .checkpoints import Progress, RunWarning
 from .config import TrainConfig
@@ -43,7 +43,7 @@ from .distribute import Cluster
 
 FILES = ("config.json", "metadata.json", "model.keras")
 # May differ when a run is resumed.
-WHEREABOUTS = ("data_dir", "prepared_dir", "strict", "checkpoint_every")
+WHEREABOUTS = ("data_dir", "prepared_dir", "strict", "data_memory", "checkpoint_every")
 # May differ if the user says so. The rest is in the checkpoint: model, optimizer, carried states.
 ACCEPTABLE = (
     "dataset",
@@ -162,7 +162,7 @@ def _train(
     else:
         _check_same_origin(out / "metadata.json", metadata, accept)
         progress = _start_of(found[1], out, _monitor(model), len(training))
-    plain = _baselines(splits.medium, model, training, validation)
+    plain = _baselines(splits.medium, model, training, validation, config.data_memory)
     sample = _sampler(splits, normalization)
     hooks = []
     if cluster.is_chief:
@@ -179,7 +179,7 @@ def _train(
     monitor = _monitor(model)
     best = max(rows, key=lambda row: row[monitor])
     after = {name: value for name, value in best.items() if name.startswith("val_")}
-    steps = float(np.mean([len(x) for x in validation.sequences]))
+    steps = float(store.lengths(validation.sequences).mean())
     summary = {
         "unit": "nats per sequence",
         "bound": monitor,
@@ -273,7 +273,7 @@ class Found:
 
     dataset: str
     split: str
-    sequences: list[np.ndarray]
+    sequences: Sequence[np.ndarray]
 
 
 def load_with_data(
@@ -352,7 +352,7 @@ def _sampler(
     splits: datasets.Splits, normalization: Normalization
 ) -> Callable[[VRNN], list[np.ndarray]]:
     """What draws samples `[T, D]` of a model, in raw units."""
-    steps = min(max(map(len, splits.train)), LONGEST_PICTURE)
+    steps = min(int(store.lengths(splits.train).max()), LONGEST_PICTURE)
     temperature = splits.medium.temperature
 
     def sample(model: VRNN) -> list[np.ndarray]:
@@ -433,6 +433,7 @@ def _load_data(config: TrainConfig, test: bool = False) -> datasets.Splits:
         data_dir=config.data_dir,
         prepared_dir=config.prepared_dir,
         strict=config.strict,
+        memory=config.data_memory * 2**30,
         **config.dataset_options,
     )
     for name in ("train", "validation"):
@@ -526,12 +527,17 @@ def _compile(model: VRNN, config: TrainConfig, steps_per_epoch: int) -> None:
     )
 
 
-def _baselines(medium: Medium, model: VRNN, training, validation) -> dict[str, float]:
-    found = baselines(medium, training.sequences, validation.sequences)
+def _baselines(medium: Medium, model: VRNN, training, validation, memory) -> dict[str, float]:
+    """Fitted on as many training sequences as fit in memory (GiB)."""
+    fitted, size = training.sequences, 4 * training.event_size
+    if isinstance(fitted, store.Sequences):
+        number = np.searchsorted(np.cumsum(fitted.lengths) * size, memory * 2**30)
+        fitted = fitted[: max(int(number), 1)]
+    found = baselines(medium, fitted, validation.sequences)
     if isinstance(model.likelihood, DiscretizedLogisticMixture):
         # From a density to the probability of a level: times the width of one.
         width = 2.0 / (model.likelihood.num_levels - 1)
-        samples = np.mean([x.size for x in validation.sequences])
+        samples = store.lengths(validation.sequences).mean() * validation.event_size
         found = {name: nats + samples * math.log(width) for name, nats in found.items()}
     return found
 
@@ -558,7 +564,7 @@ def _metadata(
         "normalization": normalization.to_dict(),
         "num_train": len(splits.train),
         "num_validation": len(splits.validation),
-        "longest_sequence": max(map(len, splits.train)),
+        "longest_sequence": int(store.lengths(splits.train).max()),
         "data_sha256": digest.hexdigest(),
         "data": splits.facts,
         "padding": round(training.padding(), 4),

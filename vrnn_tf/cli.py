@@ -96,6 +96,9 @@ def train(
     ] = False,
     prepared_dir: PreparedDir = None,
     strict: Strict = False,
+    data_memory: Annotated[
+        float | None, typer.Option(help="GiB that a split may take; else it stays on disk. 4.")
+    ] = None,
     checkpoint_every: Annotated[
         int | None, typer.Option(help="Training steps from one checkpoint to the next.")
     ] = None,
@@ -157,6 +160,7 @@ def train(
             "matmul_precision": matmul_precision,
             "prepared_dir": _absolute(prepared_dir),
             "strict": strict or None,
+            "data_memory": data_memory,
             "deterministic": deterministic or None,
         }
         given = {name: value for name, value in given.items() if value is not None}

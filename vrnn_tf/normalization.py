@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,10 +62,16 @@ class Normalization:
         mean, std = np.zeros(size), np.ones(size)
         columns = list(features)
         if name != "none" and columns:
-            values = np.concatenate([x[:, columns] for x in sequences]).astype(np.float64)
+
+            def total(function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+                """The sum over all steps; sequences may be more than fit in memory."""
+                parts = (function(x[:, columns].astype(np.float64)) for x in sequences)
+                return np.sum([part.sum(axis=0) for part in parts], axis=0)
+
+            steps, sums = sum(len(x) for x in sequences), total(lambda x: x)
             if name == "paper":
-                mean[columns] = values.sum() / len(values)
-                power = np.square(values).sum() / len(values)
+                mean[columns] = sums.sum() / steps
+                power = total(np.square).sum() / steps
                 variance = power - mean[columns[0]] ** 2
                 if not variance > 0.0:  # sums over several features, one mean subtracted
                     raise ValueError(
@@ -73,10 +79,10 @@ class Normalization:
                         f"std^2 = {variance:g}. Choose normalization 'scalar'."
                     )
                 std[columns] = np.sqrt(variance)
-            elif name == "scalar":
-                mean[columns], std[columns] = values.mean(), values.std()
             else:
-                mean[columns], std[columns] = values.mean(axis=0), values.std(axis=0)
+                mean[columns] = sums.mean() / steps if name == "scalar" else sums / steps
+                squares = total(lambda x: np.square(x - mean[columns])) / steps
+                std[columns] = np.sqrt(squares.mean() if name == "scalar" else squares)
         return cls(name, tuple(map(float, mean)), tuple(map(float, std)))
 
     def apply(self, raw: np.ndarray) -> np.ndarray:

@@ -380,7 +380,7 @@ def test_baselines_of_discrete_levels_are_probabilities():
     random = np.random.default_rng(0)
     waves = [random.normal(0, 0.1, (500, 4)) for _ in range(4)]
     batches = pipeline.Batches(waves, 2)
-    found = run._baselines(media.Audio(8_000, 4), model, batches, batches)["iid"]
+    found = run._baselines(media.Audio(8_000, 4), model, batches, batches, 1.0)["iid"]
     edges = (np.arange(65_537) - 32_768) / 32_767.5  # of levels, as wide as they are apart
     levels = np.diff(scipy.stats.norm(0, 0.1).cdf(edges))
     entropy = -(levels * np.log(levels, where=levels > 0, out=np.zeros_like(levels))).sum()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ CLASSES = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
-    """Sequences `[T_i, D]` in raw units.
+    """Sequences `[T_i, D]` in raw units: lists, or a `store.Store` of what does not fit in memory.
 
     Attributes:
         train: to train on.
@@ -49,9 +50,9 @@ class Splits:
         facts: JSON-able notes of the preparation, for example what was skipped.
     """
 
-    train: list[np.ndarray]
-    validation: list[np.ndarray]
-    test: list[np.ndarray]
+    train: Sequence[np.ndarray]
+    validation: Sequence[np.ndarray]
+    test: Sequence[np.ndarray]
     medium: Medium
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import sys
@@ -31,6 +32,7 @@ from vrnn_tf import files
 from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice, check_number
 
+from .. import store
 from . import Splits
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
@@ -217,9 +219,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         data_dir: str | Path | None = None,
         prepared_dir: str | Path | None = None,
         strict: bool = False,
+        memory: float = math.inf,
         **options: Any,
     ) -> Splits:
-        """Prepares if needed, and reads the splits into memory.
+        """Prepares if needed, and reads the splits.
 
         Args:
             num_train: at most so many sequences of the training split (they are stored in an order
@@ -227,13 +230,21 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             num_validation: the same for validation.
             seed: not used: nothing here is drawn.
             test: whether to read the test split too.
+            memory: bytes that a split may take; of a larger one sequences stay on disk, beside the
+                records.
             data_dir, prepared_dir, strict, options: of `prepare`.
         """
         builder = cls.prepare(data_dir, prepared_dir, strict, **options)
+
+        def read(split: str, limit: int | None = None) -> Sequence[np.ndarray]:
+            name = f"sequences-{split}-{_digest(dataclasses.asdict(builder.options), limit)}"
+            folder = Path(builder.data_dir) / name
+            return store.collect(builder.all_sequences(split, limit), memory, folder)
+
         return Splits(
-            train=list(builder.all_sequences("train", num_train)),
-            validation=list(builder.all_sequences("validation", num_validation)),
-            test=list(builder.all_sequences("test")) if test else [],
+            train=read("train", num_train),
+            validation=read("validation", num_validation),
+            test=read("test") if test else [],
             medium=builder.medium(),
             facts=builder.facts(),
         )

@@ -34,7 +34,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import HersheyFonts
@@ -43,6 +47,7 @@ import numpy as np
 from vrnn_tf.media import Strokes
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
+from .. import store
 from . import Splits
 
 UNITS = "whiteboard units: a lower-case x is about 100 high, y up"
@@ -536,13 +541,22 @@ def _to_offsets(strokes: list[np.ndarray]) -> np.ndarray:
     return np.column_stack([np.diff(points, axis=0), pen[1:]]).astype(np.float32)
 
 
-def load(num_train: int, num_validation: int, seed: int, **options: Any) -> Splits:
+def load(
+    num_train: int,
+    num_validation: int,
+    seed: int,
+    memory: float = math.inf,
+    folder: Path | None = None,
+    **options: Any,
+) -> Splits:
     """Training and validation lines; validation lines have writers in common with training.
 
     Args:
         num_train: how many lines to train on.
         num_validation: how many further lines to validate on.
         seed: an integer >= 0.
+        memory: bytes that a split may take; a larger one is kept in `folder`.
+        folder: for what is larger.
         **options: of `SyntheticHandwriting`.
 
     Raises:
@@ -557,9 +571,16 @@ def load(num_train: int, num_validation: int, seed: int, **options: Any) -> Spli
     if isinstance(options.get("fonts"), list):
         options["fonts"] = tuple(options["fonts"])
     source = SyntheticHandwriting(seed=seed, **options)
+
+    def draw(start: int, stop: int) -> Sequence[np.ndarray]:
+        lines = (line.x for line in source.lines(start, stop))
+        if folder is None:
+            return list(lines)
+        digest = hashlib.sha256(repr((source, start, stop)).encode()).hexdigest()[:12]
+        return store.collect(lines, memory, folder / f"sequences-{digest}")
+
     total = num_train + num_validation
-    lines = [line.x for line in source.lines(0, total)]
-    return Splits(lines[:num_train], lines[num_train:], [], Strokes(UNITS))
+    return Splits(draw(0, num_train), draw(num_train, total), [], Strokes(UNITS))
 
 
 class BuiltIn:
@@ -597,6 +618,7 @@ class BuiltIn:
         data_dir: str | None = None,
         prepared_dir: str | None = None,
         strict: bool = False,
+        memory: float = math.inf,
         **options: Any,
     ) -> Splits:
         """As `load` of this module; 10,000 and 500 lines unless it is said otherwise.
@@ -606,7 +628,9 @@ class BuiltIn:
         """
         cls.prepare(data_dir, prepared_dir, strict, **options)
         sizes = (num_train or 10_000, num_validation or 500)
-        return load(*sizes, **{"seed": seed, **options})
+        prepared = prepared_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+        folder = Path(prepared).expanduser() / cls.name
+        return load(*sizes, **{"seed": seed, **options}, memory=memory, folder=folder)
 
     @staticmethod
     def facts() -> dict[str, Any]:
