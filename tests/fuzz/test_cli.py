@@ -153,7 +153,8 @@ def quick(whole_run, monkeypatch):
     report = {"passed": True, "operators": {}, "rows": []}
     monkeypatch.setattr("vrnn_tf.export.verify.verify", lambda *arguments: report)
     monkeypatch.setattr("vrnn_tf.export.verify.table", lambda report: [{"file": "a"}])
-    for name in ("inference_model", "signatures", "write_saved_model", "write_tflite"):
+    names = ("inference_model", "signatures", "write_saved_model", "write_tflite", "write_serving")
+    for name in names:
         monkeypatch.setattr(f"vrnn_tf.export.exporter.{name}", _nothing)
     monkeypatch.setattr("vrnn_tf.export.metadata.build", lambda *arguments: {})
 
