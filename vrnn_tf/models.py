@@ -505,12 +505,14 @@ class VRNN(replicas.ReplicatedModel):
             values = {"elbo": log_likelihood - kl, "nll": -log_likelihood, "kl": kl}
         else:
             values = {self.bound.name: ops.sum(y_pred[self.bound.name])}
-        for name, metric in self.metric_of.items():
-            nats, number = values[name], sequences
-            if training and self.skip_non_finite:
-                number = ops.where(ops.isfinite(nats), number, 0.0)
-                nats = _finite_or_zero(nats)
-            metric.update_state(nats, number)
+        nats = ops.stack([values[name] for name in self.metric_of])
+        numbers = ops.ones_like(nats) * sequences
+        if training and self.skip_non_finite:
+            numbers = ops.where(ops.isfinite(nats), numbers, 0.0)
+            nats = _finite_or_zero(nats)
+        totals = replicas.total(ops.stack([nats, numbers]))
+        for i, metric in enumerate(self.metric_of.values()):
+            metric.update_state(totals[0, i], totals[1, i])
         return super().compute_loss(x=x, y_pred=y_pred, training=training)
 
     def standardize_inputs(self, inputs, mask=None):
@@ -686,14 +688,14 @@ class NatsPerSequence(keras.metrics.Metric):
 
     def __init__(self, name: str):
         super().__init__(name=name)
-        zeros = {"initializer": "zeros", "aggregation": "only_first_replica"}
+        zeros = {"initializer": "zeros", "aggregation": "only_first_replica"}  # it gets totals
         self.total = self.add_variable((), name="total", **zeros)
         self.sequences = self.add_variable((), name="sequences", **zeros)
 
     def update_state(self, nats, sequences):
-        """Adds the `nats` of a batch in which `sequences` sequences begin, of all replicas."""
-        self.total.assign_add(replicas.total(nats))
-        self.sequences.assign_add(replicas.total(sequences))
+        """Adds the `nats` of a batch in which `sequences` sequences begin."""
+        self.total.assign_add(nats)
+        self.sequences.assign_add(sequences)
 
     def result(self):
         return ops.divide_no_nan(self.total, self.sequences)
