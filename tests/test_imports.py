@@ -21,6 +21,7 @@ FLOORS = {
     "normalization": 0,
     "packing": 0,
     "presets": 0,
+    "replicas": 0,
     "rng": 0,
     "scan": 0,
     "distributions": 0,

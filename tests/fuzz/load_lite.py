@@ -15,7 +15,10 @@ import traceback
 from pathlib import Path
 
 import ai_edge_litert.interpreter  # noqa: F401  # once, for all processes
-from mutate import mutants
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fuzz.mutate import mutants
 
 from vrnn_tf.export.runtime import LiteModel
 
@@ -48,4 +51,5 @@ def main():
     print(json.dumps(seen))
 
 
-main()
+if __name__ == "__main__":
+    main()
