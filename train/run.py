@@ -371,7 +371,8 @@ def _pictures(
 
 def _start_of(progress: Progress, out: Path, monitor: str, steps_per_epoch: int) -> Progress:
     """Where a run goes on: at the checkpoint, if the epochs still have so many batches."""
-    if not all(monitor in row and "epoch" in row for row in progress.rows):
+    complete = all("epoch" in row for row in progress.rows)
+    if not complete or not all(monitor in row for row in [progress.before, *progress.rows]):
         raise ValueError(f"A checkpoint in {out} has a history without {monitor}. Start a new run.")
     if progress.rows and not (out / "model.keras").exists():
         raise ValueError(

@@ -124,9 +124,9 @@ def damaged_json(draw, value):
             holder = holder[key]
         action = draw(st.sampled_from(["replace", "replace", "replace", "remove", "add"]))
         if action == "replace":
-            holder[last] = draw(odd_values)
+            holder[last] = copy.deepcopy(draw(odd_values))  # drawn objects are shared
         elif action == "remove" and last != "":
             del holder[last]
         elif isinstance(holder, dict) and last != "":
-            holder[draw(st.text(max_size=5))] = draw(odd_values)
+            holder[draw(st.text(max_size=5))] = copy.deepcopy(draw(odd_values))
     return root[""]
