@@ -7,11 +7,14 @@ its own, as README.md says. The second worker follows the first: it waits for it
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import keras
@@ -48,10 +51,12 @@ def two_workers_twice(case: dict[str, Any]) -> Contestant:
 def _first_of_two(case: dict[str, Any]) -> Contestant:
     addresses = [f"127.0.0.1:{_free_port()}" for _ in range(2)]
     command = [sys.executable, "-m", "benchmarks.replicated", json.dumps(case), *addresses]
-    peer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    peer = subprocess.Popen(command, stdin=subprocess.PIPE, **nowhere)
     contestant = _worker(0, case, addresses)
-    contestant.notes["peer"] = peer.pid
-    return contestant
+    step = contestant.step
+    # It holds the second worker, which ends with its standard input.
+    return dataclasses.replace(contestant, step=lambda: step() if peer.poll() is None else math.nan)
 
 
 def _worker(index: int, case: dict[str, Any], addresses: list[str]) -> Contestant:
@@ -95,7 +100,13 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
+def _end_with_first() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_first, daemon=True).start()
     second = _worker(1, json.loads(sys.argv[1]), sys.argv[2:])
     while True:  # until the first is gone
         second.step()
