@@ -157,7 +157,11 @@ def write(sequences: Iterable[np.ndarray], folder: Path) -> None:
         np.save(unfinished / "lengths.npy", np.array(found, np.int64))
         files.write_json(unfinished / "store.json", {"sequences": len(found), "event_size": size})
         unfinished.chmod(0o755)
-        os.replace(unfinished, folder)
+        try:
+            os.replace(unfinished, folder)
+        except OSError:
+            if not folder.is_dir():  # or another process was first
+                raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -53,6 +53,9 @@ def test_it_is_written_once(tmp_path):
     store.collect(iter(some()), 0, tmp_path / "sequences")
     again = store.collect(iter([]), 0, tmp_path / "sequences")
     assert len(again) == 50
+    store.write(some(3), tmp_path / "sequences")  # another process was first
+    assert len(store.Store(tmp_path / "sequences")) == 50
+    assert [path.name for path in tmp_path.iterdir()] == ["sequences"]
 
 
 def test_a_failure_leaves_nothing(tmp_path):

@@ -44,6 +44,7 @@ from typing import Any
 import HersheyFonts
 import numpy as np
 
+from vrnn_tf import __version__
 from vrnn_tf.media import Strokes
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
@@ -576,7 +577,8 @@ def load(
         lines = (line.x for line in source.lines(start, stop))
         if folder is None:
             return list(lines)
-        digest = hashlib.sha256(repr((source, start, stop)).encode()).hexdigest()[:12]
+        key = repr((__version__, source, start, stop))
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return store.collect(lines, memory, folder / f"sequences-{digest}")
 
     total = num_train + num_validation
