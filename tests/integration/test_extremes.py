@@ -52,24 +52,18 @@ def assert_kept(folder):
 
 @pytest.fixture
 def exploding(monkeypatch):
-    """Puts into a run's data what no reader lets through: 1e30 in the first so many sequences."""
+    """Puts into a run's data what no reader lets through."""
     load = run._load_data
-    spoiled = [1]
+    spoiled = {"sequences": 1, "value": 1e30}
 
     def load_and_spoil(*arguments, **options):
         splits = load(*arguments, **options)
-        for x in splits.train[: spoiled[0]]:
-            x[2, 0] = 1e30
+        for x in splits.train[: spoiled["sequences"]]:
+            x[2, 0] = spoiled["value"]
         return splits
 
     monkeypatch.setattr(run, "_load_data", load_and_spoil)
     return spoiled
-
-
-def outlier(size):
-    sequences = some()
-    sequences[5][3, 0] = size
-    return sequences
 
 
 def constant():
@@ -80,8 +74,6 @@ def constant():
 @pytest.mark.parametrize(
     ("sequences", "changes"),
     [
-        (outlier(1e4), {"normalization": "scalar"}),
-        (outlier(1e12), {"normalization": "scalar"}),
         (some(scale=1e-12), {"normalization": "scalar"}),
         ([pen(1, seed) for seed in range(12)], {}),
         ([pen(1), pen(2_000, 1), *some(6)], {}),
@@ -89,7 +81,7 @@ def constant():
         (constant(), {"normalization": "scalar", "learning_rate": 0.1, "epochs": 20}),
         (constant(), {"normalization": "none", "learning_rate": 0.1, "epochs": 20}),
     ],
-    ids=["outlier", "far", "tiny", "one-step", "long", "very-long", "constant", "constant-raw"],
+    ids=["tiny", "one-step", "long", "very-long", "constant", "constant-raw"],
 )
 def test_a_run_finishes(sequences, changes, tmp_path):
     summary = train(tmp_path, sequences, **changes)
@@ -110,6 +102,15 @@ def test_or_it_says_where_it_stopped(changes, message, tmp_path):
     with pytest.raises(callbacks.NonFiniteError, match=message):
         train(tmp_path, some(), **changes)
     assert_kept(tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [1e4, 1e12])
+def test_an_outlier_does_not_stop_it(value, tmp_path, exploding):
+    exploding["value"] = value
+    summary = train(tmp_path, some(), normalization="scalar")
+    assert np.isfinite(list(summary["after"].values())).all()
+    assert assert_kept(tmp_path / "run") == 3
 
 
 @pytest.mark.slow
@@ -187,7 +188,7 @@ def test_a_run_that_skips_counts(tmp_path, exploding):
 
 @pytest.mark.slow
 def test_a_run_whose_batches_are_all_bad_stops(tmp_path, exploding):
-    exploding[0] = 100
+    exploding["sequences"] = 100
     model = {**CONFIG.model, "skip_non_finite": True}
     with pytest.raises(callbacks.NonFiniteError, match="all its batches"):
         train(tmp_path, some(), model=model, normalization="none")
