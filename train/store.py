@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
@@ -140,9 +137,7 @@ def write(sequences: Iterable[np.ndarray], folder: Path) -> None:
     """Writes sequences `[T_i, D]` to a folder, which appears as a whole or not at all."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder.parent))
-    try:
+    with files.atomic_folder(folder, _PREFIX) as unfinished:
         found, size = [], 0
         with contextlib.ExitStack() as shard:
             for number, x in enumerate(sequences):
@@ -156,14 +151,6 @@ def write(sequences: Iterable[np.ndarray], folder: Path) -> None:
                 size = x.shape[1]
         np.save(unfinished / "lengths.npy", np.array(found, np.int64))
         files.write_json(unfinished / "store.json", {"sequences": len(found), "event_size": size})
-        unfinished.chmod(0o755)
-        try:
-            os.replace(unfinished, folder)
-        except OSError:
-            if not folder.is_dir():  # or another process was first
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _emptied(kept: list[np.ndarray]) -> Iterator[np.ndarray]:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -39,6 +40,33 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
+    """Yields a temporary folder beside `path` that takes its place when the block ends well.
+
+    If another process was first, its folder stays. If the block raises, nothing is left.
+
+    Args:
+        path: of the folder, which is not there yet.
+        prefix: of the temporary folder's name.
+
+    Raises:
+        OSError: if the folder cannot be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp's folders are private
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sync(path: str | os.PathLike) -> None:

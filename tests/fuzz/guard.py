@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from hypothesis import HealthCheck, settings
 from typer.testing import CliRunner
 
 from vrnn_tf import cli
 
 tf.zeros(1)  # what it maps and starts once does not count as memory of an input
 
+# For hypothesis: the same cases in every run, however long one takes.
+patient = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 LONGEST_MESSAGE = 2_000  # characters; a paragraph
 
 

@@ -9,21 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz.guard import limits, snapshot, vrnn
+from fuzz.guard import limits, patient, snapshot, vrnn
 from fuzz.mutate import damaged_json, mutants
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from vrnn_tf.export import flatbuffer, metadata
 from vrnn_tf.export.runtime import LiteModel
 
 pytestmark = pytest.mark.slow
-many = settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+many = settings(patient, max_examples=300)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from fuzz.guard import limits, snapshot, vrnn
+from fuzz.guard import limits, patient, snapshot, vrnn
 from fuzz.mutate import damaged_json, mutants
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vrnn_tf import media, saving
@@ -22,13 +22,7 @@ from vrnn_tf.train import checkpoints, run
 from vrnn_tf.train.config import TrainConfig
 
 pytestmark = pytest.mark.slow
-many = settings(
-    max_examples=500,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+many = settings(patient, max_examples=500)
 # Commands that read data or start to train take a second.
 CASES = {"generate": 60, "export": 60, "resume": 40, "evaluate": 20, "repeat": 8}
 

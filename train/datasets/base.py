@@ -17,7 +17,6 @@ import os
 import shutil
 import sys
 import tarfile
-import tempfile
 import urllib.request
 import warnings
 import zipfile
@@ -544,19 +543,9 @@ def _unpack_once(archives: Sequence[Path], parent: Path) -> Path:
     target = parent / _digest(stats)
     if target.is_dir():
         return target
-    parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=parent))
-    try:
+    with files.atomic_folder(target, ".unpacking-") as temporary:
         for path in archives:
             _unpack(path, temporary)
-        temporary.chmod(0o755)
-        try:
-            os.replace(temporary, target)
-        except OSError:
-            if not target.is_dir():  # or another process was first
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
