@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, cases, rounds, startup, tables, training
+from benchmarks import batches, cases, preparation, rounds, startup, tables, training
 
-SECTIONS = ("training", "linearity", "generation", "serving", "scaling", "startup", "batches")
+SECTIONS = (
+    *("training", "linearity", "generation", "serving", "scaling"),
+    *("startup", "batches", "preparation"),
+)
 QUICK = {
     "training": ("mnist", "handwriting400", "handwriting1200"),
     "generation": ("H 400, B 1", "H 400, B 64"),
@@ -65,9 +68,10 @@ def _parse() -> argparse.Namespace:
 
 
 def _run(section: str, options: argparse.Namespace) -> dict[str, Any]:
-    if section == "startup":
-        result = startup.run(options.rounds)
-        print(startup.show(result))
+    if section in ("startup", "preparation"):
+        module = {"startup": startup, "preparation": preparation}[section]
+        result = module.run(options.rounds)
+        print(module.show(result))
         return result
     if section == "batches":
         result = batches.run(options.dataset, options.data_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import sys
 import warnings
@@ -449,6 +450,13 @@ def prepare(
     data: DataOptions = None,
     prepared_dir: PreparedDir = None,
     strict: Strict = False,
+    beam: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Read with workers of Apache Beam: an option of its pipeline; repeat it.",
+        ),
+    ] = None,
 ) -> None:
     """Reads and checks the files of a data set once, and keeps them as records.
 
@@ -460,8 +468,14 @@ def prepare(
         _import_tensorflow_quietly()
         from vrnn_tf.train import datasets
 
+        if beam:
+            logging.disable(logging.WARNING)  # Beam repeats what its workers log
         builder = datasets.get(name).prepare(
-            data_dir, prepared_dir, strict, **_key_values("--data", data)
+            data_dir,
+            prepared_dir,
+            strict,
+            _key_values("--beam", beam) if beam else None,
+            **_key_values("--data", data),
         )
         facts = builder.facts()
         for split, count in facts.get("records", {}).items():

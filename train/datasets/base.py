@@ -20,10 +20,12 @@ import tarfile
 import urllib.request
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import absl.logging
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -32,11 +34,11 @@ from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice, check_number
 
 from .. import store
-from . import Splits
+from . import Splits, reading
+from .reading import Item, Report
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _PATIENCE = 20.0  # seconds without a byte, after which a download is given up
-_REPORTED = 100  # skipped files that are listed by name in the metadata
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -46,20 +48,6 @@ class DataWarning(UserWarning):
 
 class SkippedFileWarning(DataWarning):
     """A file, or a sequence of one, was malformed and is not in the data set."""
-
-
-class Item(NamedTuple):
-    """A file to read.
-
-    Attributes:
-        path: of the file.
-        name: unique in the data set; the same wherever the files lie.
-        details: whatever `Builder.read` needs beside the path.
-    """
-
-    path: Path
-    name: str
-    details: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +103,13 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         known_by_its_name = cls.__module__.startswith("vrnn_tf.")
         super().__init_subclass__(skip_registration or not known_by_its_name, **kwargs)
 
+    def __init__(self, **kwargs):
+        with _quiet_tfds():
+            super().__init__(**kwargs)
+        self._uses_beam = False
+        self._reports: list[Path] = []  # of the workers
+        self._counts: Counter[str] = Counter()  # of what `read` counts
+
     # --- what a subclass says --------------------------------------------------------------------
 
     def splits(self, folder: Path) -> dict[str, list[Item]]:
@@ -128,8 +123,12 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         """
         raise NotImplementedError
 
-    def read(self, item: Item) -> Iterable[tuple[str, dict[str, Any] | ValueError]]:
-        """Yields `(name in the file, record)`; an error in place of a record is counted as skipped.
+    def read(self, item: Item) -> Iterable[tuple[str, reading.Record | ValueError | Counter[str]]]:
+        """Yields `(name in the file, record)`.
+
+        In place of a record can be an error, which is counted as skipped, or a `Counter` of what
+        the facts shall count. With Beam it is a worker that reads: nothing that `splits` left in
+        the builder is there but what `item` holds.
 
         Raises:
             Exception: of any kind, if the file as a whole cannot be read.
@@ -148,6 +147,14 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         """What the numbers of `sequences` mean."""
         raise NotImplementedError
 
+    def counted(self, counts: Counter[str]) -> dict[str, Any]:
+        """JSON-able facts from what `read` counted, all files together.
+
+        Raises:
+            ValueError: if they cannot be of a data set of this kind.
+        """
+        return dict(counts)
+
     # --- use --------------------------------------------------------------------------------------
 
     @classmethod
@@ -156,6 +163,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         data_dir: str | Path | None = None,
         prepared_dir: str | Path | None = None,
         strict: bool = False,
+        beam: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Builder:
         """Reads the files, unless that was done before and they are the same; returns the builder.
@@ -165,12 +173,16 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
                 data set. None: download, if that is possible.
             prepared_dir: for the records; `$TFDS_DATA_DIR` or ~/tensorflow_datasets if None.
             strict: whether a malformed file stops the preparation.
+            beam: read with the workers of an Apache Beam pipeline that has these options, for
+                example `{"direct_num_workers": 8, "direct_running_mode": "multi_processing"}`. All
+                workers must see the files and `prepared_dir`. The records are the same.
             **options: of `Options`.
 
         Raises:
             ValueError: if an option is unknown, a file is missing, or nothing could be read.
         """
         chosen = make_options(cls, options)
+        pipeline = None if beam is None else reading.beam_options(beam)
         source = cls._find(data_dir)
         configuration = Configuration(
             name=_digest(_prepared_options(chosen), None if source is None else str(source)),
@@ -193,15 +205,23 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
                 raise ValueError(f"{source} does not exist. {cls.help()}")
             mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS  # replaces the records
             download = tfds.download.DownloadConfig(
-                manual_dir=None if source is None else str(source), download_mode=mode
+                manual_dir=None if source is None else str(source),
+                download_mode=mode,
+                beam_options=pipeline,
             )
+            builder._uses_beam = pipeline is not None
             if not sys.stderr.isatty():
                 tfds.disable_progress_bar()
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # tfds prints unknown sizes
                     builder.download_and_prepare(download_config=download)
-            except (OSError, RuntimeError) as error:  # tfds says RuntimeError for a full disk
+            except Exception as error:
                 reason = " ".join(str(error).split())
+                if "[while running" in reason:  # what Beam adds to the error of a worker
+                    raise ValueError(_beam_stopped(cls.name, str(error))) from None
+                if not isinstance(error, (OSError, RuntimeError)):
+                    raise
+                # tfds says RuntimeError for a full disk.
                 raise ValueError(
                     f"The records of {cls.name} cannot be kept in {builder._data_dir_root}: "
                     f"{reason}. Make room, or choose another folder with --prepared-dir."
@@ -351,50 +371,87 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         source = configuration.source
         self.info.metadata.clear()  # of an earlier preparation
         self.note(skipped={"count": 0, "files": {}}, fingerprint=configuration.fingerprint)
+        self._counts.clear()
         if source is None and self.DOWNLOADS:
             source = self._download()
         folder = Path(dl_manager.manual_dir) if source is None else source
-        splits = self.splits(folder)
+        splits = {name: self._once(name, items) for name, items in self.splits(folder).items()}
         if not splits.get("train"):
             raise ValueError(f"{folder} holds no training data of {self.name}. {self.help()}")
-        return {name: self._generate_examples(name, items) for name, items in splits.items()}
+        if not self._uses_beam:
+            return {name: self._generate_examples(name, items) for name, items in splits.items()}
+        for name, items in splits.items():  # now, and not each worker in words of its own
+            self._check_any_sound(name, items)
+        self._reports = [Path(self.data_dir) / f"{name}.report.json" for name in splits]
+        return {
+            name: reading.read_files(self.read, items, path)
+            for (name, items), path in zip(splits.items(), self._reports, strict=True)
+        }
+
+    def _once(self, split: str, items: Iterable[Item]) -> list[Item]:
+        """The files without those whose name an earlier one has."""
+        first: dict[str, Item] = {}
+        for item in items:
+            if first.setdefault(reading.plain(item.name), item) is not item:
+                self._skip(item.path, "", ValueError(f"the {split} split has another {item.name}"))
+        return list(first.values())
 
     def _generate_examples(self, split: str, items: Sequence[Item]):
-        keys: set[str] = set()
-        for item in items:
-            try:
-                found = list(self.read(item))
-            except Exception as error:  # whatever a parser raises on a damaged file
-                self._skip(item.path, "", error)
-                continue
-            for name, record in found:
-                key = _plain(f"{item.name}/{name}" if name else item.name)
-                if key in keys:
-                    record = ValueError(f"the {split} split has another {key}")
-                if isinstance(record, ValueError):
-                    self._skip(item.path, name, record)
-                    continue
-                keys.add(key)
-                yield key, {k: _plain(v) if isinstance(v, str) else v for k, v in record.items()}
-        if not keys:
-            reasons = self.info.metadata["skipped"]["files"]
-            first = next(iter(reasons.items()), None)
-            raise ValueError(
-                f"None of the {len(items)} files of the {split} split of {self.name} could be "
-                "read: mend them, or remove them so that others take their place."
-                + (f" The first: {first[0]}: {first[1]}" if first else "")
-            )
+        """Reads the files here, one after the other."""
+        sound, report = 0, Report()
+        for number, item in enumerate(items):
+            for found in reading.read_file(self.read, number, item):
+                if isinstance(found, Report):
+                    self._account(found)
+                    report = Report.joined((report, found))
+                else:
+                    sound += 1
+                    yield found
+        if not sound:
+            raise self._nothing_sound(split, items, report)
+
+    def _check_any_sound(self, split: str, items: Sequence[Item]) -> None:
+        report = Report()
+        for number, item in enumerate(items):
+            for found in reading.read_file(self.read, number, item):
+                if not isinstance(found, Report):
+                    return
+                report = Report.joined((report, found))
+        raise self._nothing_sound(split, items, report)
+
+    def _nothing_sound(self, split: str, items: Sequence[Item], report: Report) -> ValueError:
+        first = f" The first: {': '.join(report.reasons[0][1:])}" if report.reasons else ""
+        return ValueError(
+            f"None of the {len(items)} files of the {split} split of {self.name} could be "
+            f"read: mend them, or remove them so that others take their place.{first}"
+        )
+
+    def _process_pipeline_result(self, pipeline_result) -> None:
+        """Takes in what the workers of Beam found."""
+        for path in self._reports:
+            self._account(Report.from_file(path))
+            path.unlink()
+
+    def _download_and_prepare(self, dl_manager, download_config) -> None:
+        super()._download_and_prepare(dl_manager, download_config)
+        self.note(**self.counted(self._counts))
 
     def _skip(self, path: Path, name: str, error: Exception) -> None:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        where = _plain(f"{path} ({name})" if name else str(path))
-        if self._configuration is not None and self._configuration.strict:
-            raise ValueError(f"{where} is malformed: {reason}")
+        report = Report()
+        report.skip(0, path, name, error)
+        self._account(report)
+
+    def _account(self, report: Report) -> None:
+        """Keeps with the records what was found beside them, and warns of it."""
         skipped = self.info.metadata["skipped"]
-        skipped["count"] += 1
-        if len(skipped["files"]) < _REPORTED:
-            skipped["files"][where] = reason
-            warnings.warn(f"skipped {where}: {reason}", SkippedFileWarning, stacklevel=2)
+        for _, where, reason in report.reasons:
+            if self._configuration is not None and self._configuration.strict:
+                raise ValueError(f"{where} is malformed: {reason}")
+            if len(skipped["files"]) < reading.REPORTED:
+                skipped["files"][where] = reason
+                warnings.warn(f"skipped {where}: {reason}", SkippedFileWarning, stacklevel=2)
+        skipped["count"] += report.skipped
+        self._counts.update(report.counts)
 
     @property
     def _configuration(self) -> Configuration | None:
@@ -428,6 +485,26 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             if not path.is_file() or files.sha256(path) != digest:
                 _fetch(url, digest, path)
         return folder
+
+
+@contextlib.contextmanager
+def _quiet_tfds() -> Iterator[None]:
+    """tfds warns of every configuration that it does not know beforehand."""
+    verbosity = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(verbosity)
+
+
+def _beam_stopped(name: str, error: str) -> str:
+    """For people; what a worker said last is what went wrong."""
+    said = [line.strip() for line in error.splitlines() if line.strip()] or ["no reason given"]
+    return (
+        f"The workers of Beam could not read {name}: {said[-1]}. All of them must see the files "
+        "and --prepared-dir, and have vrnn_tf installed."
+    )
 
 
 def _fetch(url: str, digest: str, path: Path) -> None:
@@ -515,11 +592,6 @@ def _missing(folder: Path, needed: Sequence[str], suffixes: Collection[str]) -> 
     return ""
 
 
-def _plain(name: str) -> str:
-    """The name of a file as text: bytes that are not UTF-8 are written out."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 def is_archive(path: Path) -> bool:
     """Whether the name is that of an archive that `Builder.unpack` opens."""
     return path.name.lower().endswith(_ARCHIVES)
@@ -601,7 +673,9 @@ def carve(sizes: Mapping[Key, int], fraction: float) -> set[Key]:
             "A validation split needs at least two groups (files, writers or speakers). Received "
             f"{len(sizes)}. Add another."
         )
-    ordered = sorted(sizes, key=lambda group: hashlib.sha256(_plain(str(group)).encode()).digest())
+    ordered = sorted(
+        sizes, key=lambda group: hashlib.sha256(reading.plain(str(group)).encode()).digest()
+    )
     wanted = fraction * sum(sizes.values())
     chosen: set[Key] = set()
     held = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,7 +82,6 @@ class MidiFolder(PianoRollBuilder):
         return self.options.steps_per_beat
 
     def splits(self, folder: Path) -> dict[str, list[Item]]:
-        self.note(notes_off_the_piano=0)
         folder = self.unpack(folder, suffixes=self.SUFFIXES)
         paths = files_with(folder, self.SUFFIXES)
         items = [Item(path, path.relative_to(folder).as_posix()) for path in paths]
@@ -91,12 +91,11 @@ class MidiFolder(PianoRollBuilder):
             "validation": [item for item in items if item.name in chosen],
         }
 
-    def read(self, item: Item) -> Iterator[tuple[str, dict[str, Any]]]:
+    def read(self, item: Item) -> Iterator[tuple[str, dict[str, Any] | Counter[str]]]:
         notes, ticks_per_beat = read_notes(item.path)
         on_piano = [n for n in notes if 0 <= n.pitch - LOWEST_PITCH < NUM_KEYS]
         roll = to_roll(on_piano, ticks_per_beat, self.steps_per_beat())
-        dropped = self.info.metadata["notes_off_the_piano"] + len(notes) - len(on_piano)
-        self.note(notes_off_the_piano=dropped)
+        yield "", Counter(notes_off_the_piano=len(notes) - len(on_piano))
         yield "", {"x": roll, "title": item.path.stem}
 
 

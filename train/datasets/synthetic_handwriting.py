@@ -599,14 +599,18 @@ class BuiltIn:
     Options = SyntheticHandwriting
 
     @classmethod
-    def prepare(cls, data_dir=None, prepared_dir=None, strict=False, **options) -> BuiltIn:
+    def prepare(
+        cls, data_dir=None, prepared_dir=None, strict=False, beam=None, **options
+    ) -> BuiltIn:
         """Checks the arguments: there is nothing else to do.
 
         Raises:
-            ValueError: if there is a `data_dir`, or an option is unknown or out of range.
+            ValueError: if there is something to read or someone to read it, or an option is unknown
+                or out of range.
         """
-        if data_dir is not None:
-            raise ValueError(f"{cls.name} reads no files. Received data_dir={str(data_dir)!r}.")
+        for name, value in {"data_dir": data_dir, "beam": beam}.items():
+            if value is not None:
+                raise ValueError(f"{cls.name} reads no files. Received {name}={str(value)!r}.")
         load(0, 0, **{"seed": 0, **options})
         return cls()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow_datasets as tfds
 from vrnn_tf.media import Text
 from vrnn_tf.validation import check_integer
 
-from .base import Builder, Item, loading
+from .base import Builder, loading
 
 MAX_CHARACTERS = 10_000  # more than a written language has in use: the files are no text
 
@@ -38,7 +39,8 @@ class TextBuilder(Builder, skip_registration=True):
     """A data set of texts; x `[T, 1]` are places in the sorted set of characters of all splits.
 
     A text is cut into consecutive pieces of `sequence_length` characters, the last may be shorter.
-    Each is a sequence of its own: nothing is carried from one to the next.
+    Each is a sequence of its own: nothing is carried from one to the next. `read` counts the
+    characters.
     """
 
     KIND = "text"
@@ -55,16 +57,10 @@ class TextBuilder(Builder, skip_registration=True):
     def medium(self) -> Text:
         return Text(self.info.metadata["charset"])
 
-    def _generate_examples(
-        self, split: str, items: Sequence[Item]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, record in super()._generate_examples(split, items):
-            charset = {*self.info.metadata.get("charset", ""), *record["text"]}
-            self.note(charset="".join(sorted(charset)))
-            yield name, record
-        count = len(self.info.metadata["charset"])
-        if not 2 <= count <= MAX_CHARACTERS:
+    def counted(self, counts: Counter[str]) -> dict[str, Any]:
+        if not 2 <= len(counts) <= MAX_CHARACTERS:
             raise ValueError(
-                f"A text must have 2 to {MAX_CHARACTERS} different characters. The {split} split "
-                f"of {self.name} has {count}."
+                f"A text must have 2 to {MAX_CHARACTERS} different characters. {self.name} has "
+                f"{len(counts)}."
             )
+        return {"charset": "".join(sorted(counts))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,11 +68,12 @@ them:
             "validation": [item for item in items if item.name in chosen],
         }
 
-    def read(self, item: Item) -> Iterator[tuple[str, dict[str, str]]]:
+    def read(self, item: Item) -> Iterator[tuple[str, dict[str, str] | Counter[str]]]:
         content = read_text(item.path)
         if item.details is not None:  # the split that gets its part of a single file
             start, end = _cut(content, self.options.validation_fraction)
             content = start if item.details == "train" else end
+        yield "", Counter(content)
         yield "", {"text": content}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,8 @@ and put it into a folder:
         )
         return {str(split): [Item(path, str(split), source)] for split in source.info.splits}
 
-    def read(self, item: Item) -> Iterator[tuple[str, dict[str, str]]]:
+    def read(self, item: Item) -> Iterator[tuple[str, dict[str, str] | Counter[str]]]:
         for record in tfds.as_numpy(item.details.as_dataset(split=item.name)):
-            yield "", {"text": record["text"].decode()}
+            content = record["text"].decode()
+            yield "", Counter(content)
+            yield "", {"text": content}

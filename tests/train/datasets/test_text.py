@@ -144,7 +144,7 @@ def test_a_text_of_too_many_characters_is_refused(tmp_path):
     many = "".join(map(chr, range(0x4E00, 0x4E00 + text.MAX_CHARACTERS + 1)))
     for name in ("a.txt", "b.txt"):
         write(tmp_path / "data" / name, many)
-    with pytest.raises(ValueError, match="2 to 10000 different characters. The train .* has 10001"):
+    with pytest.raises(ValueError, match="2 to 10000 different characters. text_file has 10001"):
         TextFile.prepare(tmp_path / "data", tmp_path / "prepared")
 
 
