@@ -190,7 +190,7 @@ def _train(
         "baselines": plain,
         "best_epoch": best["epoch"],
         "epochs": len(rows),
-        "parameters": model.count_params(),
+        "parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "mean_steps_per_sequence": steps,
         "seconds": round(time.time() - started, 1),
     }

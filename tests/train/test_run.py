@@ -319,6 +319,17 @@ def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(
         text_run(elsewhere, tmp_path / "part", resume=True)
 
 
+def test_the_parameters_are_what_is_trained(text_folder):
+    """Not the states that go on from chunk to chunk; sizes of `text_run`, by hand."""
+    symbols = run.load(text_folder).model.likelihood.num_symbols
+    gaussian = 2 * (6 * 3 + 3)
+    phi_x, phi_z = symbols * 4 + 4 * 6 + 6, 3 * 6 + 6
+    prior, posterior = 8 * 6 + 6 + gaussian, (6 + 8) * 6 + 6 + gaussian
+    decoder, gru = (6 + 8) * 6 + 6 + 6 * symbols + symbols, 3 * 8 * (6 + 6 + 8 + 2)
+    total = phi_x + phi_z + prior + posterior + decoder + gru
+    assert files.read_json(text_folder / "summary.json")["parameters"] == total
+
+
 def test_a_resumed_run_misses_no_file_silently(text_folder, tmp_path):
     out = tmp_path / "whole"
     shutil.copytree(text_folder, out)
