@@ -428,6 +428,17 @@ def test_log_prob_against_scipy(case):
 
 
 @every_case
+def test_only_densities_exceed_one(case):
+    likelihood = case.likelihood
+    parts = split(likelihood, case.raw(1)[0])
+    narrow = {name: np.full_like(parts[name], -9.0) for name in likelihood.scale_names}
+    raw = np.concatenate(list({**parts, **narrow}.values())).astype("float32")[None]
+    mode = likelihood.sample(raw, np.full((1, likelihood.noise_size), 0.5, "float32"), 0.0)
+    is_narrow = getattr(likelihood, "min_scale", 0.0) < 0.1
+    assert (likelihood.log_prob(raw, mode)[0] > 0.1) == (likelihood.is_density and is_narrow)
+
+
+@every_case
 def test_the_distribution_is_over_one_step(case):
     distribution = case.likelihood.distribution(tf.constant(case.raw(2, 7)))
     assert distribution.batch_shape == (2, 7)

@@ -12,6 +12,7 @@ import reference
 import tiny_models
 from vrnn_tf import VRNN, bounds, evaluate_bound, rng
 from vrnn_tf.bounds import Bound
+from vrnn_tf.evaluation import difference
 from vrnn_tf.normalization import Normalization
 
 SEEDS = np.array([7, -3, 11], np.int32)
@@ -298,6 +299,26 @@ def test_units_and_errors():
     assert each[0].nats_per_sequence.noise_error is None
     assert result.nats_per_sequence.noise_error > 0.0
     assert result.bound == "iwae-2" and not result.is_exact
+
+
+def test_a_difference_has_the_error_of_pairs():
+    one, other = (tiny_models.make_case(name) for name in ("residual", "depths"))
+    x = tiny_models.observations(one, batch=6)
+    mask = np.arange(5) < np.array([5, 3, 5, 1, 4, 2])[:, None]
+    data = {"x": x, "mask": mask}
+    scaling = Normalization("per_dimension", (1.0, 2.0), (3.0, 0.5))
+    found = evaluate_bound(one, data, repeats=3, normalization=scaling)
+    plain = evaluate_bound(other, data, repeats=4)
+    estimate = difference(found, plain)
+    # Raw units: the first model saw the numbers of another normalisation than the second.
+    values = found.values - np.log(1.5) * mask.sum(1) - plain.values
+    assert estimate.mean == pytest.approx(values.mean(), rel=1e-5)
+    assert estimate.standard_error == pytest.approx(values.std(ddof=1) / 6**0.5, rel=1e-5)
+    noises = [e.nats_per_sequence.noise_error for e in (found, plain)]
+    assert estimate.noise_error == pytest.approx(np.hypot(*noises))
+    assert difference(found, evaluate_bound(other, data, repeats=1)).noise_error is None
+    with pytest.raises(ValueError, match=r"the same sequences. Received 6 .* of 20 .* and 5 of"):
+        difference(found, evaluate_bound(other, x[:5]))
 
 
 def test_the_error_of_a_ratio_is_that_of_many_data_sets():

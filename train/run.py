@@ -27,7 +27,7 @@ import tensorflow as tf
 import vrnn_tf
 from vrnn_tf import files, media, presets
 from vrnn_tf.bounds import Bound
-from vrnn_tf.evaluation import evaluate_bound
+from vrnn_tf.evaluation import Evaluation, difference, evaluate_bound
 from vrnn_tf.likelihoods import DiscretizedLogisticMixture
 from vrnn_tf.media import Medium
 from vrnn_tf.models import VRNN
@@ -218,6 +218,7 @@ def evaluate(
     bound: str = "elbo",
     num_samples: int = 1,
     *,
+    beside: Sequence[Path] = (),
     dataset: str | None = None,
     data_dir: str | None = None,
     dataset_options: Mapping[str, Any] | None = None,
@@ -229,36 +230,71 @@ def evaluate(
         folder: of the run.
         split: "train", "validation" or "test"; None for "test", or "validation" if there is none.
         bound, num_samples: see `vrnn_tf.evaluate_bound`.
+        beside: folders of runs to compare with on the same sequences.
         dataset: name of another data set of the same kind; None for the run's own.
         data_dir: where its files are; None for the run's own.
         dataset_options: that differ from the run's, or from the other data set's defaults.
         **options: further arguments of `vrnn_tf.evaluate_bound`.
 
     Returns:
-        JSON-able: what was evaluated, and `Evaluation.to_dict`.
+        JSON-able: what was evaluated, `Evaluation.to_dict`, and `evaluation.difference` to others.
 
     Raises:
-        ValueError: if the run cannot be read, the data do not fit it or the split is empty.
+        ValueError: if a run cannot be read, the data do not fit it, the split is empty, or runs
+            cannot be compared.
     """
     Bound(bound, num_samples)  # before the data are read
-    run, found = load_with_data(folder, split, dataset, data_dir, dataset_options)
-    batches = pipeline.Batches(
-        found.sequences, run.config.batch_size, num_buckets=run.config.num_buckets
-    )
-    evaluation = evaluate_bound(
-        run.model,
-        batches.epoch(0),
-        bound,
-        num_samples,
-        normalization=run.normalization,
-        **options,
-    )
+    runs = {
+        path: load_with_data(path, split, dataset, data_dir, dataset_options)
+        for path in (folder, *beside)
+    }
+    run, found = runs[folder]
+    for path in beside:
+        _check_comparable(path, *runs[path], *runs[folder])
+
+    def evaluation(run: Run, found: Found) -> Evaluation:
+        size, num_buckets = run.config.batch_size, run.config.num_buckets
+        batches = pipeline.Batches(found.sequences, size, num_buckets=num_buckets)
+        return evaluate_bound(
+            run.model,
+            batches.epoch(0),
+            bound,
+            num_samples,
+            normalization=run.normalization,
+            **options,
+        )
+
+    own, differences = evaluation(run, found), {}
+    for path in beside:
+        other = evaluation(*runs[path])
+        estimate = dataclasses.asdict(difference(own, other))
+        differences[str(path)] = {"bound": other.bound, **estimate}
     return {
         "dataset": found.dataset,
         "split": found.split,
         "units": run.medium.units,
-        **evaluation.to_dict(),
+        **own.to_dict(),
+        "difference_to": differences,
     }
+
+
+def _check_comparable(path: Path, other: Run, others: Found, run: Run, found: Found) -> None:
+    """Raises ValueError if two runs do not say how probable the same numbers are."""
+    if other.model.likelihood.is_density != run.model.likelihood.is_density:
+        raise ValueError(
+            f"{path} cannot be compared: one model has a density, the other probabilities."
+        )
+    same = len(others.sequences) == len(found.sequences) and all(
+        x.shape == y.shape
+        and np.allclose(other.normalization.invert(x), run.normalization.invert(y), atol=1e-3)
+        for x, y in zip(others.sequences, found.sequences, strict=True)
+    )
+    if not same:
+        raise ValueError(
+            f"{path} cannot be compared: its {others.split} split of {others.dataset} holds other "
+            "sequences, or marks their end in another way. Name the same with --dataset, "
+            "--data-dir, --data and --split."
+        )
 
 
 @dataclasses.dataclass(frozen=True)

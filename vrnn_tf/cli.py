@@ -214,12 +214,16 @@ def evaluate(
     repeats: Annotated[
         int, typer.Option(help="How often, with other noise: two or more tell its error.")
     ] = 2,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another run to compare with; repeat it.")
+    ] = None,
     seed: Seed = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluates a bound on log p(x), in nats a sequence and a step and in bits a dimension.
 
-    A model without a latent variable has its exact likelihood, which the table then says.
+    A model without a latent variable has its exact likelihood, which the table then says. With
+    --beside also the difference to other runs on the same sequences, with its own, smaller error.
 
     Example: `vrnn evaluate runs/demo --split validation --bound iwae --samples 40`
     """
@@ -234,6 +238,7 @@ def evaluate(
             split,
             bound,
             (1 if bound == "elbo" else 40) if samples is None else samples,
+            beside=beside or (),
             dataset=dataset,
             data_dir=_absolute(data_dir),
             dataset_options=_key_values("--data", data),
@@ -595,20 +600,26 @@ def _evaluation_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
     scales: dict[str, Mapping[str, Any]] = {"normalised": result}
     if any(result["raw"][name] != result[name] for name in units):
         scales["raw"] = result["raw"]
-    rows = []
-    for scale, estimates in scales.items():
-        for name, unit in units.items():
-            estimate, noise = estimates[name], estimates[name]["noise_error"]
-            rows.append(
-                {
-                    "unit": unit,
-                    "of x": scale,
-                    "mean": f"{estimate['mean']:.4f}",
-                    "standard error": f"{estimate['standard_error']:.4f}",
-                    "of it noise": "not measured" if noise is None else f"{noise:.4f}",
-                }
-            )
+    rows = [
+        _estimate_row(unit, scale, estimates[name])
+        for scale, estimates in scales.items()
+        for name, unit in units.items()
+    ]
+    for path, estimate in result["difference_to"].items():
+        name = f"nats a sequence above {path}, {estimate['bound']}"
+        rows.append(_estimate_row(name, "either", estimate))
     return rows
+
+
+def _estimate_row(unit: str, scale: str, estimate: Mapping[str, Any]) -> dict[str, str]:
+    noise = estimate["noise_error"]
+    return {
+        "unit": unit,
+        "of x": scale,
+        "mean": f"{estimate['mean']:.4f}",
+        "standard error": f"{estimate['standard_error']:.4f}",
+        "of it noise": "not measured" if noise is None else f"{noise:.4f}",
+    }
 
 
 def _open_run(source: Path) -> tuple[Medium, Draw]:

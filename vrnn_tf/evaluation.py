@@ -52,6 +52,7 @@ class Evaluation:
         raw: the same three in raw units, if a normalisation was given: the density of what was
             measured rather than of what the model was fed.
         values: float64 `[num_sequences]`, nats of each sequence, mean over repeats.
+        raw_values: the same in raw units, if a normalisation was given.
     """
 
     bound: str
@@ -62,6 +63,7 @@ class Evaluation:
     bits_per_dimension: Estimate
     raw: Mapping[str, Estimate] | None
     values: np.ndarray
+    raw_values: np.ndarray
 
     @property
     def is_exact(self) -> bool:
@@ -69,9 +71,9 @@ class Evaluation:
         return self.bound == "exact"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, without `values`."""
+        """JSON-able, without `values` and `raw_values`."""
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        del own["values"]
+        del own["values"], own["raw_values"]
         estimates = {
             name: dataclasses.asdict(own.pop(name))
             for name in ("nats_per_sequence", "nats_per_step", "bits_per_dimension")
@@ -139,7 +141,7 @@ def evaluate_bound(
     size = model.likelihood.event_size
     all_values, all_lengths = np.concatenate(values, axis=1), np.concatenate(lengths)
     means = _means(all_values, all_lengths, size, exact=not model.latent_size)
-    raw = None
+    raw, shift = None, np.zeros(len(all_lengths))
     if normalization is not None:
         shift = normalization.log_jacobian() * all_lengths
         raw = _means(all_values + shift, all_lengths, size, exact=not model.latent_size)
@@ -150,7 +152,31 @@ def evaluate_bound(
         **means,
         raw=raw,
         values=all_values.mean(axis=0),
+        raw_values=all_values.mean(axis=0) + shift,
     )
+
+
+def difference(one: Evaluation, other: Evaluation) -> Estimate:
+    """By how many nats a sequence `one` is above `other` on the same sequences, in raw units.
+
+    The standard error is that of paired values: what makes a sequence easy or hard for both models
+    is not in it, so it is much smaller than the errors of the two means.
+
+    Raises:
+        ValueError: if the numbers of sequences or steps differ.
+    """
+    sizes = [(e.num_sequences, e.num_steps) for e in (one, other)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            "A difference is that of the same sequences. Received "
+            f"{sizes[0][0]} sequences of {sizes[0][1]} steps and {sizes[1][0]} of {sizes[1][1]}."
+        )
+    values = one.raw_values - other.raw_values
+    paired = _estimate(values[None], np.ones(len(values)), exact=False)
+    noises = [e.nats_per_sequence.noise_error for e in (one, other)]
+    known = [noise for noise in noises if noise is not None]
+    noise = math.hypot(*known) if len(known) == len(noises) else None
+    return dataclasses.replace(paired, noise_error=noise)
 
 
 def _compiled(model: VRNN, bound: Bound):

@@ -90,6 +90,7 @@ class Likelihood:
         end_mark: the feature and its value that say that the sequence ends with this observation;
             None if no observation does.
         layer: a Keras layer that holds weights of the density itself; None if it has none.
+        is_density: whether its values are a density of x; else they are probabilities.
         description: what the last axis of x holds.
     """
 
@@ -101,6 +102,7 @@ class Likelihood:
     num_symbols: int | None = None
     end_mark: tuple[int, float] | None = None
     layer: keras.Layer | None = None
+    is_density: bool = True
 
     def __init__(self, event_size: int, packing: Packing, noise_size: int):
         self.event_size = event_size
@@ -396,6 +398,7 @@ class Bernoulli(Likelihood):
     """
 
     description = "bits, 0 or 1"
+    is_density = False
     example_arguments = "'event_size': 88"
 
     def __init__(self, event_size: int):
@@ -445,6 +448,7 @@ class AutoregressiveBernoulli(Likelihood):
     """
 
     description = "bits, 0 or 1"
+    is_density = False
     example_arguments = "'event_size': 88"
 
     def __init__(self, event_size: int, units: int = 64):
@@ -493,6 +497,7 @@ class Categorical(Likelihood):
     """
 
     description = "symbol numbers"
+    is_density = False
     example_arguments = "'num_classes': 128"
 
     def __init__(self, num_classes: int, end_class: int | None = None):
@@ -538,6 +543,7 @@ class DiscretizedLogisticMixture(Likelihood):
     """
 
     description = "samples in [-1, 1]"
+    is_density = False
     example_arguments = "'event_size': 200, 'num_components': 10"
     scale_names = ("raw_scale",)
 

@@ -49,6 +49,8 @@ def test_evaluate_prints_a_table_or_json(folder):
     assert f"{figures['raw']['nats_per_step']['mean']:.4f}" in result.output
     assert f"{figures['bits_per_dimension']['standard_error']:.4f}" in result.output
     assert figures["nats_per_sequence"]["noise_error"] > 0.0
+    beside = vrnn("evaluate", folder, "--beside", folder)
+    assert beside.exit_code == 0 and "above" in beside.output and "0.0000" in beside.output
 
 
 def test_analyze_draws_and_tells(folder, tmp_path):

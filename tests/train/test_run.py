@@ -46,6 +46,30 @@ def test_a_run_folder_is_complete(folder):
     assert len(metadata["data_sha256"]) == 64
 
 
+@pytest.mark.slow
+def test_runs_are_compared_on_the_same_sequences(folder, tmp_path):
+    twin = tmp_path / "twin"
+    train(twin, model={**CONFIG.model, "latent_size": 0}, normalization="per_dimension", epochs=1)
+    result = run.evaluate(folder, "validation", beside=[twin, folder])
+    alone = run.evaluate(twin, "validation")
+    found = result["difference_to"][str(twin)]
+    means = [r["raw"]["nats_per_sequence"]["mean"] for r in (result, alone)]
+    assert found["mean"] == pytest.approx(means[0] - means[1], rel=1e-5)
+    assert found["bound"] == "exact"
+    assert 0.0 < found["standard_error"] < alone["raw"]["nats_per_sequence"]["standard_error"]
+    itself = result["difference_to"][str(folder)]
+    assert (itself["mean"], itself["standard_error"]) == (0.0, 0.0)
+    other = tmp_path / "other"
+    train(other, dataset_options={**CONFIG.dataset_options, "max_words": 2}, epochs=1)
+    with pytest.raises(ValueError, match="other cannot be compared: its validation split of synth"):
+        run.evaluate(folder, "validation", beside=[other])
+    loaded, found = run.load_with_data(folder, "validation")
+    model = VRNN({"name": "discretized_logistic_mixture", "event_size": 3})
+    levels = dataclasses.replace(loaded, model=model)
+    with pytest.raises(ValueError, match="a density, the other probabilities"):
+        run._check_comparable(other, levels, found, loaded, found)
+
+
 def test_the_saved_model_is_the_best_one(folder):
     loaded = run.load(folder)
     assert loaded.config == CONFIG
