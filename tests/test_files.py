@@ -1,5 +1,10 @@
 """Files are written whole or not at all."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from vrnn_tf import files
@@ -32,3 +37,28 @@ def test_what_is_not_a_json_object_is_named(tmp_path, text):
         files.read_json(path)
     with pytest.raises(ValueError, match="Cannot read .*absent.json"):
         files.read_json(tmp_path / "absent.json")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    """And what a living process is writing is not."""
+    code = (
+        "import pathlib, sys, time\n"
+        "from vrnn_tf import files\n"
+        "with files.atomic_folder(pathlib.Path(sys.argv[1]), '.unfinished-') as folder:\n"
+        "    (folder / 'part').write_text('x')\n"
+        "    print(folder, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "slow")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        folder = Path(process.stdout.readline().strip())
+        try:
+            os.utime(folder, (0, 0))  # long ago
+            with files.atomic_folder(tmp_path / "first", ".unfinished-") as mine:
+                assert (folder / "part").exists() and mine != folder
+        finally:
+            process.kill()
+    assert (folder / "part").exists()
+    with files.atomic_folder(tmp_path / "second", ".unfinished-"):
+        assert not folder.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]

@@ -8,13 +8,20 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 MAX_EXPANSION = 200  # times its size that what a file declares to hold may have; texts reach 50
 _DEPTH = 50  # levels of JSON
+_YOUNG = 60.0  # seconds in which a new folder is left alone
 UNSUSPICIOUS_BYTES = 2**26  # that any file may declare
 
 
@@ -46,7 +53,8 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
 def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that takes its place when the block ends well.
 
-    If another process was first, its folder stays. If the block raises, nothing is left.
+    If another process was first, its folder stays. If the block raises, nothing is left; what a
+    process that was killed has left is removed by the next one, where folders can be locked.
 
     Args:
         path: of the folder, which is not there yet.
@@ -56,7 +64,10 @@ def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
         OSError: if the folder cannot be made or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{prefix}*"):
+        _remove_abandoned(left)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    lock = _lock(temporary)  # until the process ends, whatever ends it
     try:
         yield temporary
         temporary.chmod(0o755)  # mkdtemp's folders are private
@@ -67,6 +78,32 @@ def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes a folder of `atomic_folder` whose process is gone."""
+    with contextlib.suppress(OSError):  # it has just been removed, or is not ours
+        if time.time() - folder.stat().st_mtime < _YOUNG:
+            return  # and perhaps not locked yet
+        lock = _lock(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Locks a folder until what is returned is closed; None if another process has."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def sync(path: str | os.PathLike) -> None:
