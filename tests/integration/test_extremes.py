@@ -178,6 +178,44 @@ def test_a_bad_batch_can_be_skipped_and_is_counted():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("bound", ["elbo", "iwae", "fivo"])
+@pytest.mark.parametrize("chunks", [False, True])
+def test_whatever_is_maximised_a_bad_batch_spoils_nothing(bound, chunks):
+    """Neither weights, nor the optimizer, nor the states and particles that chunks carry on."""
+    x = np.stack([pen(40, seed) for seed in range(4)])
+    x[2, 13, 0] = 1e30
+    parts = [x[:, start : start + 10] for start in range(0, 40, 10)]
+    first = [np.full(4, start == 0, "int32") for start in range(4)]
+    data = [
+        {"x": part, "reset": reset} if chunks else part
+        for part, reset in zip(parts, first, strict=True)
+    ]
+    model = VRNN(
+        "bivariate_gmm",
+        latent_size=2,
+        recurrent_units=4,
+        hidden_units=3,
+        bound={"name": bound, "num_samples": 1 if bound == "elbo" else 3},
+        stateful_batch_size=4 if chunks else None,
+        skip_non_finite=True,
+    )
+    model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0))
+    before = [weight.numpy() for weight in model.trainable_weights]
+    skipped = []
+    for batch in data:
+        history = model.fit(batch, batch_size=4, shuffle=False, verbose=0).history
+        assert np.isfinite([history["loss"], history[bound]]).all()
+        skipped += history["skipped"]
+    assert skipped == [0.0, 1.0, 0.0, 0.0]
+    assert model.optimizer.iterations == 3
+    assert not callbacks.non_finite_weights(model)
+    for variable in (*model.weights, *model.optimizer.variables):
+        assert np.isfinite(np.asarray(variable)).all(), variable.path
+    moved = zip(before, model.trainable_weights, strict=True)
+    assert all(np.abs(old - new).max() > 0.0 for old, new in moved)
+
+
+@pytest.mark.slow
 def test_a_run_that_skips_counts(tmp_path, exploding):
     model = {**CONFIG.model, "skip_non_finite": True}
     summary = train(tmp_path, some(), model=model, normalization="none")
