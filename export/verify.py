@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
 
 from vrnn_tf import generation
 from vrnn_tf.models import VRNN
@@ -44,11 +46,14 @@ MIN_JUDGED_BYTES = 1_000_000  # below it the graph itself, about 80 kB, decides 
 # Bytes that a process holds over file bytes. What is quantised shrinks the file, not the tensors
 # of T_max steps, a few megabytes: there it is only reported.
 MEMORY_LIMIT = 3.0
-# Operations that reach files, the terminal or Python; a model needs none of them.
-UNSAFE_OPERATIONS = {
-    *("ReadFile", "WriteFile", "MatchingFiles", "PrintV2", "Print", "LogMessage"),
-    *("PyFunc", "PyFuncStateless", "EagerPyFunc", "LoadLibrary", "DebugIdentityV2"),
+# Of the operations that do more than compute, those that variables, branches and loops need, ...
+_STATEFUL_OPERATIONS = {
+    *("VarHandleOp", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp"),
+    *("DisableCopyOnRead", "Assert", "StatefulPartitionedCall", "While", "If"),
+    *("RestoreV2", "SaveV2", "MergeV2Checkpoints"),
 }
+# ... and the names of those that reach files, processes or Python and do not say so.
+_UNSAFE_NAMES = re.compile("Dataset|File(?!name)|PyFunc|Debug|Proto|Vocab")
 _SEEDS = (0, 1, 2)
 _PRIME_STEPS = 5
 _FREE_STEPS = 25  # too few for rounding errors to grow from 1e-7 to the tolerance
@@ -294,7 +299,7 @@ def _load_saved_model(directory: Path) -> Any:
         graphs = [meta.graph_def for meta in saved.meta_graphs]
         functions = [function.node_def for g in graphs for function in g.library.function]
         used = {node.op for nodes in (*(g.node for g in graphs), *functions) for node in nodes}
-        if unsafe := sorted(used & UNSAFE_OPERATIONS):
+        if unsafe := sorted(name for name in used if not _only_computes(name)):
             raise ValueError(f"it uses {', '.join(unsafe)}")
         return tf.saved_model.load(str(directory))
     except Exception as error:  # of any kind, from TensorFlow
@@ -303,6 +308,13 @@ def _load_saved_model(directory: Path) -> Any:
             f"{directory} is not a SavedModel that can be loaded: {lines[0]:.500}. Export the "
             "model again."
         ) from None
+
+
+def _only_computes(operation: str) -> bool:
+    definition = op_def_registry.get(operation)
+    if definition is None or _UNSAFE_NAMES.search(operation):
+        return False
+    return not definition.is_stateful or operation in _STATEFUL_OPERATIONS
 
 
 def _saved_model(directory: Path, reference: _Reference) -> _Runtime:

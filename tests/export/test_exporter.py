@@ -363,14 +363,25 @@ def test_verify_fails_for_changed_files_and_another_models_file(copy):
         verify.verify(copy)
 
 
-def test_a_saved_model_that_writes_files_is_not_loaded(tmp_path):
-    class Writer(tf.Module):
+@pytest.mark.parametrize(
+    ("reach", "operation"),
+    [
+        (lambda path: tf.io.write_file(path, "x"), "WriteFile"),
+        (lambda path: tf.io.read_file(path), "ReadFile"),
+        (lambda path: next(iter(tf.data.TextLineDataset(path))), "TextLineDataset"),
+        (lambda path: tf.numpy_function(lambda: 1.0, [], tf.float32), "PyFunc"),
+        (lambda path: tf.print(path), "PrintV2"),
+        (lambda path: tf.raw_ops.SummaryWriter(), "SummaryWriter"),
+    ],
+)
+def test_a_saved_model_that_does_more_than_compute_is_not_loaded(reach, operation, tmp_path):
+    class Reaching(tf.Module):
         @tf.function(input_signature=[])
-        def write(self):
-            tf.io.write_file(str(tmp_path / "written"), "x")
+        def reach(self):
+            reach(str(tmp_path / "written"))
 
-    tf.saved_model.save(Writer(), str(tmp_path / "model"))
-    with pytest.raises(ValueError, match="it uses WriteFile"):
+    tf.saved_model.save(Reaching(), str(tmp_path / "model"))
+    with pytest.raises(ValueError, match=f"it uses .*{operation}"):
         verify._load_saved_model(tmp_path / "model")
     (tmp_path / "model" / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(ValueError, match="is not a SavedModel that can be loaded"):
