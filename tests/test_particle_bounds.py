@@ -1,5 +1,6 @@
 """IWAE and FIVO against a NumPy particle filter, each other and exact likelihoods."""
 
+import dataclasses
 import itertools
 
 import keras
@@ -12,7 +13,7 @@ import reference
 import tiny_models
 from vrnn_tf import VRNN, bounds, evaluate_bound, rng
 from vrnn_tf.bounds import Bound
-from vrnn_tf.evaluation import difference
+from vrnn_tf.evaluation import Estimate, Evaluation, difference
 from vrnn_tf.normalization import Normalization
 
 SEEDS = np.array([7, -3, 11], np.int32)
@@ -295,6 +296,7 @@ def test_units_and_errors():
     shift = -np.log(1.5)  # of a step: one density in units three times, one half as large
     assert result.raw["nats_per_step"].mean == pytest.approx(values.sum() / 20 + shift)
     assert result.raw["nats_per_sequence"].mean == pytest.approx((values + shift * lengths).mean())
+    np.testing.assert_allclose(result.raw_values, values + shift * lengths)
     each = [evaluate_bound(model, data, "iwae", 2, repeats=1, seed=0)]
     assert each[0].nats_per_sequence.noise_error is None
     assert result.nats_per_sequence.noise_error > 0.0
@@ -302,23 +304,27 @@ def test_units_and_errors():
 
 
 def test_a_difference_has_the_error_of_pairs():
-    one, other = (tiny_models.make_case(name) for name in ("residual", "depths"))
-    x = tiny_models.observations(one, batch=6)
-    mask = np.arange(5) < np.array([5, 3, 5, 1, 4, 2])[:, None]
-    data = {"x": x, "mask": mask}
-    scaling = Normalization("per_dimension", (1.0, 2.0), (3.0, 0.5))
-    found = evaluate_bound(one, data, repeats=3, normalization=scaling)
-    plain = evaluate_bound(other, data, repeats=4)
-    estimate = difference(found, plain)
-    # Raw units: the first model saw the numbers of another normalisation than the second.
-    values = found.values - np.log(1.5) * mask.sum(1) - plain.values
-    assert estimate.mean == pytest.approx(values.mean(), rel=1e-5)
-    assert estimate.standard_error == pytest.approx(values.std(ddof=1) / 6**0.5, rel=1e-5)
-    noises = [e.nats_per_sequence.noise_error for e in (found, plain)]
-    assert estimate.noise_error == pytest.approx(np.hypot(*noises))
-    assert difference(found, evaluate_bound(other, data, repeats=1)).noise_error is None
-    with pytest.raises(ValueError, match=r"the same sequences. Received 6 .* of 20 .* and 5 of"):
-        difference(found, evaluate_bound(other, x[:5]))
+    generator = np.random.default_rng(0)
+    hard = generator.normal(scale=100.0, size=50)  # for either model
+
+    def evaluation(gain, noise_error):
+        values = hard + generator.normal(loc=gain, size=50)
+        estimate = Estimate(values.mean(), values.std(ddof=1) / 50**0.5, noise_error)
+        raw = values - 7.0
+        return Evaluation("elbo", 50, 400, estimate, estimate, estimate, None, values, raw)
+
+    one, other = evaluation(3.0, 0.3), evaluation(0.0, 0.4)
+    estimate = difference(one, other)
+    pairs = one.values - other.values
+    assert estimate.mean == pytest.approx(pairs.mean())
+    assert estimate.standard_error == pytest.approx(pairs.std(ddof=1) / 50**0.5)
+    assert estimate.standard_error < 0.05 * one.nats_per_sequence.standard_error
+    assert estimate.noise_error == pytest.approx(0.5)
+    assert difference(one, evaluation(0.0, None)).noise_error is None
+    elsewhere = dataclasses.replace(other, raw_values=other.raw_values - 1.0)  # another unit
+    assert difference(one, elsewhere).mean == pytest.approx(pairs.mean() + 1.0)
+    with pytest.raises(ValueError, match=r"the same sequences. Received 50 .* of 400 .* and 49 of"):
+        difference(one, dataclasses.replace(other, num_sequences=49))
 
 
 def test_the_error_of_a_ratio_is_that_of_many_data_sets():

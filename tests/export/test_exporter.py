@@ -367,11 +367,16 @@ def test_verify_fails_for_changed_files_and_another_models_file(copy):
     ("reach", "operation"),
     [
         (lambda path: tf.io.write_file(path, "x"), "WriteFile"),
-        (lambda path: tf.io.read_file(path), "ReadFile"),
         (lambda path: next(iter(tf.data.TextLineDataset(path))), "TextLineDataset"),
-        (lambda path: tf.numpy_function(lambda: 1.0, [], tf.float32), "PyFunc"),
-        (lambda path: tf.print(path), "PrintV2"),
-        (lambda path: tf.raw_ops.SummaryWriter(), "SummaryWriter"),
+        *(
+            pytest.param(reach, operation, marks=pytest.mark.slow)
+            for reach, operation in (
+                (lambda path: tf.io.read_file(path), "ReadFile"),
+                (lambda path: tf.numpy_function(lambda: 1.0, [], tf.float32), "PyFunc"),
+                (lambda path: tf.print(path), "PrintV2"),
+                (lambda path: tf.raw_ops.SummaryWriter(), "SummaryWriter"),
+            )
+        ),
     ],
 )
 def test_a_saved_model_that_does_more_than_compute_is_not_loaded(reach, operation, tmp_path):

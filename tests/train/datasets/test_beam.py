@@ -48,7 +48,8 @@ def texts(folder):
     return {"validation_fraction": 0.3}
 
 
-KINDS = {"audio_folder": recordings, "midi_folder": music, "text_file": texts}
+SLOW = {"audio_folder": recordings, "text_file": texts}
+KINDS = {"midi_folder": music, **SLOW}
 
 
 def found(builder):
@@ -63,7 +64,9 @@ def found(builder):
     return records, builder.facts(), [x.tolist() for x in builder.all_sequences("train")]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name", ["midi_folder", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)]
+)
 @pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.base.SkippedFileWarning")
 def test_workers_find_what_one_process_finds(name, tmp_path):
     folder = tmp_path / "data"
@@ -91,6 +94,7 @@ def test_workers_in_processes_of_their_own(tmp_path):
     assert found(cls.prepare(folder, tmp_path / "many", beam=WORKERS, **options)) == found(one)
 
 
+@pytest.mark.slow
 def test_what_workers_skip_is_said_afterwards(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
