@@ -145,6 +145,7 @@ class StopAfterTwo(callbacks.DrawSamples):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_stopped_and_resumed_run_ends_like_one_that_never_stopped(folder, tmp_path, monkeypatch):
     out = tmp_path / "resumed"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -198,6 +199,7 @@ def test_what_cannot_start_leaves_the_old_run_alone(folder, monkeypatch):
     assert (folder / "model.keras").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_overwriting_replaces_the_run_and_nothing_else(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")
@@ -232,6 +234,7 @@ def test_damaged_runs_are_named(folder, tmp_path):
             run.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_weight_decay_takes_a_share_of_every_weight():
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
     x[..., 2] = 0.0

@@ -99,6 +99,7 @@ def test_batches_are_those_of_a_list(kind, tmp_path):
                 np.testing.assert_array_equal(a[key], b[key])
 
 
+@pytest.mark.slow
 def test_a_run_from_disk_ends_the_same(tmp_path):
     config = dataclasses.replace(tiny_runs.CONFIG, epochs=1, prepared_dir=str(tmp_path / "kept"))
     on_disk = dataclasses.replace(config, data_memory=1e-6)
