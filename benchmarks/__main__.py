@@ -11,11 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, cases, preparation, rounds, startup, tables, training
+from benchmarks import batches, cases, rounds, tables, training
 
 SECTIONS = (
-    *("training", "linearity", "generation", "serving", "scaling"),
-    *("startup", "batches", "preparation"),
+    "training",
+    "linearity",
+    "generation",
+    "serving",
+    "scaling",
+    "startup",
+    "batches",
+    "preparation",
 )
 QUICK = {
     "training": ("mnist", "handwriting400", "handwriting1200"),
@@ -69,7 +75,7 @@ def _parse() -> argparse.Namespace:
 
 def _run(section: str, options: argparse.Namespace) -> dict[str, Any]:
     if section in ("startup", "preparation"):
-        module = {"startup": startup, "preparation": preparation}[section]
+        module = importlib.import_module(f"benchmarks.{section}")
         result = module.run(options.rounds)
         print(module.show(result))
         return result

@@ -52,7 +52,7 @@ class Evaluation:
         raw: the same three in raw units, if a normalisation was given: the density of what was
             measured rather than of what the model was fed.
         values: float64 `[num_sequences]`, nats of each sequence, mean over repeats.
-        raw_values: the same in raw units, if a normalisation was given.
+        raw_values: the same in raw units; without a normalisation x is raw already.
     """
 
     bound: str

@@ -381,7 +381,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         if not self._uses_beam:
             return {name: self._generate_examples(name, items) for name, items in splits.items()}
         for name, items in splits.items():  # now, and not each worker in words of its own
-            self._check_any_sound(name, items)
+            any(not isinstance(found, Report) for found in self._read_here(name, items))
         self._reports = [Path(self.data_dir) / f"{name}.report.json" for name in splits]
         return {
             name: reading.read_files(self.read, items, path)
@@ -398,33 +398,30 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
 
     def _generate_examples(self, split: str, items: Sequence[Item]):
         """Reads the files here, one after the other."""
-        sound, report = 0, Report()
+        for found in self._read_here(split, items):
+            if isinstance(found, Report):
+                self._account(found)
+            else:
+                yield found
+
+    def _read_here(
+        self, split: str, items: Sequence[Item]
+    ) -> Iterator[tuple[str, reading.Record] | Report]:
+        """What `read_file` finds in the files of a split, of which one record must be sound."""
+        sound, report = False, Report()
         for number, item in enumerate(items):
             for found in reading.read_file(self.read, number, item):
                 if isinstance(found, Report):
-                    self._account(found)
                     report = Report.joined((report, found))
                 else:
-                    sound += 1
-                    yield found
+                    sound = True
+                yield found
         if not sound:
-            raise self._nothing_sound(split, items, report)
-
-    def _check_any_sound(self, split: str, items: Sequence[Item]) -> None:
-        report = Report()
-        for number, item in enumerate(items):
-            for found in reading.read_file(self.read, number, item):
-                if not isinstance(found, Report):
-                    return
-                report = Report.joined((report, found))
-        raise self._nothing_sound(split, items, report)
-
-    def _nothing_sound(self, split: str, items: Sequence[Item], report: Report) -> ValueError:
-        first = f" The first: {': '.join(report.reasons[0][1:])}" if report.reasons else ""
-        return ValueError(
-            f"None of the {len(items)} files of the {split} split of {self.name} could be "
-            f"read: mend them, or remove them so that others take their place.{first}"
-        )
+            first = f" The first: {': '.join(report.reasons[0][1:])}" if report.reasons else ""
+            raise ValueError(
+                f"None of the {len(items)} files of the {split} split of {self.name} could be "
+                f"read: mend them, or remove them so that others take their place.{first}"
+            )
 
     def _process_pipeline_result(self, pipeline_result) -> None:
         """Takes in what the workers of Beam found."""
