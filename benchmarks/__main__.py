@@ -95,7 +95,7 @@ def _cases(section: str, options: argparse.Namespace) -> Sequence[str]:
     known = importlib.import_module(f"benchmarks.{section}").CASES
     if options.cases:
         return [case for case in options.cases if case in known]
-    usual = [case for case in known if case not in ("tiny", *cases.LINEARITY)]
+    usual = [case for case in known if case not in ("tiny", *cases.LINEARITY, *cases.PARTICLES)]
     return [case for case in usual if options.full or case in QUICK[section]]
 
 

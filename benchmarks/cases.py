@@ -65,6 +65,19 @@ LINEARITY = {
     for steps, batch in ((150, 32), (300, 32), (600, 32), (300, 16), (300, 64))
 }
 
+# Trained by a particle filter, on chunks; contestants that are not ours have no such thing.
+PARTICLES: dict[str, dict[str, Any]] = {
+    "fivo4": {
+        "batch": 32,
+        "steps": 100,
+        "model": {
+            **_HANDWRITING,
+            "recurrent_units": 400,
+            "bound": {"name": "fivo", "num_samples": 4},
+        },
+    }
+}
+
 # The smallest model that runs every part of a training step; for tests and for `--cases tiny`.
 TINY = {
     "batch": 2,

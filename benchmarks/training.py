@@ -5,7 +5,7 @@ Their names are explained in README.md.
 
 from benchmarks import cases
 
-CASES = {**cases.TRAINING, **cases.LINEARITY, "tiny": cases.TINY}
+CASES = {**cases.TRAINING, **cases.LINEARITY, **cases.PARTICLES, "tiny": cases.TINY}
 REFERENCE = "ours"  # to which the others are compared
 CONTESTANTS = {
     "ours": "ours:default",

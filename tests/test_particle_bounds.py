@@ -158,12 +158,18 @@ def test_what_is_masked_and_who_is_beside_changes_nothing():
         np.testing.assert_allclose(alone, expected[i : i + 1], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "plain", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["fast", "plain"]
+)
 @pytest.mark.parametrize("bound", [Bound("iwae", 3), Bound("fivo", 3, "multinomial", 1.0)], ids=str)
-def test_gradients_are_central_differences(bound):
+def test_gradients_are_central_differences(bound, plain):
     model = tiny_models.make_case("gru")
+    model.recurrence.plain = plain
     x = tiny_models.observations(model)
     with tf.GradientTape() as tape:
-        value = tf.reduce_sum(bounds.particle_bound(model, x, MASK, tf.constant(SEEDS), bound))
+        value = tf.reduce_sum(
+            bounds.particle_bound(model, x, MASK, tf.constant(SEEDS), bound, training=True)
+        )
     gradients = tape.gradient(value, model.trainable_variables)
     loop, eps = reference.LoopVRNN(model), noise(model, 3, 5)
     uniforms = resampling_noise(bound, 5) if bound.name == "fivo" else None
@@ -177,6 +183,85 @@ def test_gradients_are_central_differences(bound):
             array -= sign * h * direction
         slope = (values[0] - values[1]) / (2.0 * h)
         np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=2e-3, atol=2e-4)
+
+
+def filtered(model, x, bound, jit=False):
+    """Bound, particles and gradients of both halves of x, the second with the first's particles."""
+    weights = model.trainable_variables
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def function(x, mask):
+        with tf.GradientTape() as tape:
+            first, particles = bounds.particle_filter(
+                model, x[:, :2], mask[:, :2], SEEDS, bound, kl_weight=0.7, training=True
+            )
+            second, particles = bounds.particle_filter(
+                model,
+                x[:, 2:],
+                mask[:, 2:],
+                SEEDS,
+                bound,
+                particles,
+                tf.fill([3], 2),
+                training=True,
+            )
+            slopes = [tf.cast(tf.range(3), value.dtype) + 1.0 for value in (first, second)]
+            loss = tf.reduce_sum(slopes[0] * first + slopes[1] * second)
+            loss += tf.add_n([tf.reduce_sum(tf.cast(p, "float32")) for p in particles])
+        return [first, second, *particles], tape.gradient(loss, weights)
+
+    return function(tf.constant(x), tf.constant(MASK))
+
+
+@pytest.mark.parametrize(
+    ("name", "jit", "arguments"),
+    [
+        ("residual", False, {"dropout": 0.3}),
+        ("lstm", False, {"dtype": "mixed_bfloat16"}),
+        *(
+            pytest.param(name, jit, {}, marks=pytest.mark.slow)
+            for name, jit in [
+                ("mixed_stack", False),
+                ("gru", False),
+                ("simple_rnn", False),
+                ("standard_normal", False),
+                ("lstm", True),
+                ("residual_smoothing", True),
+            ]
+        ),
+    ],
+    ids=str,
+)
+def test_the_fast_loop_is_the_plain_one(name, jit, arguments):
+    bound = Bound("fivo", 4, "multinomial", 0.9)
+    model = tiny_models.make_case(name, **arguments)
+    x = tiny_models.observations(model)
+    assert model.recurrence.hoisted(model.decoder) is not None
+    found, gradients = filtered(model, x, bound, jit)
+    model.recurrence.plain = True
+    expected, expected_gradients = filtered(model, x, bound)
+    tolerance = 3e-2 if arguments.get("dtype") else 1e-5
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(
+            tf.cast(a, "float32"), tf.cast(b, "float32"), rtol=tolerance, atol=tolerance
+        )
+    for weight, *pair in zip(model.trainable_variables, gradients, expected_gradients, strict=True):
+        a, b = (np.array(tf.convert_to_tensor(value), "float64") for value in pair)
+        error = np.linalg.norm(a - b)
+        assert error <= tolerance * np.linalg.norm(b), f"{weight.path}: {error}"
+
+
+def test_what_the_fast_loop_does_not_know_is_trained_too():
+    bound = Bound("fivo", 3)
+    nade = {"name": "nade", "event_size": 3, "units": 4}
+    model = tiny_models.make_case("lstm", likelihood=nade)  # the density has weights itself
+    _, gradients = filtered(model, tiny_models.observations(model), bound)
+    assert all(np.any(tf.convert_to_tensor(gradient)) for gradient in gradients)
+    model = tiny_models.make_case("lstm")
+    model.decoder.layers[-1].enable_lora(1)
+    assert model.recurrence.hoisted(model.decoder) is None
+    _, gradients = filtered(model, tiny_models.observations(model), bound)
+    assert not any(gradient is None for gradient in gradients)
 
 
 # --- a linear-Gaussian model, whose exact likelihood the Kalman filter knows ----------------------

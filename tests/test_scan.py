@@ -1,5 +1,7 @@
 """The scan against NumPy, and its gradients against TensorFlow's of the loop written out."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +12,7 @@ STEPS, BATCH, UNITS = 5, 3, 4
 MASK = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]], bool)  # [T, B]
 
 
-def arrays():
+def arrays(copies=1):
     """Weights, offsets, inputs and states of `step`, as float64."""
     random = np.random.default_rng(0)
     shapes = {
@@ -19,9 +21,9 @@ def arrays():
         "free": (STEPS, BATCH, UNITS),
         "inward": (UNITS, 2),
         "bias": (2,),
-        "noise": (STEPS, BATCH, 2),
-        "h": (BATCH, UNITS),
-        "c": (BATCH, UNITS),
+        "noise": (STEPS, BATCH * copies, 2),
+        "h": (BATCH * copies, UNITS),
+        "c": (BATCH * copies, UNITS),
     }
     return {name: random.normal(size=shape) for name, shape in shapes.items()}
 
@@ -34,16 +36,19 @@ def step(apply, inputs, states):
     return [h, 0.5 * c + h]
 
 
-def run(v, mask=None, defer=True):
+def run(v, mask=None, defer=True, copies=1):
     maps = {
         "inward": Affine(v["inward"], v["bias"]),
         "across": Affine(v["across"], v["known"]),
         "free": Affine(None, v["free"]),
     }
-    return scan(step, maps, [v["noise"]], [v["h"], v["c"]], mask, ["inward", "free"], [1], defer)
+    inputs, states, outputs = [v["noise"]], [v["h"], v["c"]], ["inward", "free"]
+    return scan(step, maps, inputs, states, mask, outputs, [1], defer, copies)
 
 
 def numpy_run(v, mask=None):
+    copies = len(v["h"]) // BATCH
+    v = {**v, **{name: np.repeat(v[name], copies, axis=1) for name in ("known", "free")}}
     h, c, values = v["h"], v["c"], {"inward": [], "free": [], "c": []}
     for t in range(STEPS):
         inward = h @ v["inward"] + v["bias"]
@@ -53,7 +58,7 @@ def numpy_run(v, mask=None):
         a = np.tanh(inward) * v["noise"][t]
         across = np.concatenate([h, a], axis=1) @ v["across"] + v["known"][t]
         new_h = np.tanh(across) + c / (1.0 + np.exp(-v["free"][t]))
-        seen = np.ones((BATCH, 1), bool) if mask is None else mask[t][:, None]
+        seen = np.ones((len(h), 1), bool) if mask is None else mask[t][:, None]
         c = np.where(seen, 0.5 * c + new_h, c)
         h = np.where(seen, new_h, h)
     return [*map(np.stack, values.values()), h, c]
@@ -74,24 +79,38 @@ def test_values_equal_the_loop(mask, defer, jit):
         np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "masked"])
-@pytest.mark.parametrize("jit", [None, False, True], ids=["eager", "graph", "xla"])
-def test_gradients_equal_central_differences(mask, jit):
+@pytest.mark.parametrize("defer", [True, False])
+def test_a_row_of_an_offset_is_for_its_copies(defer):
+    v, mask = arrays(copies=2), np.repeat(MASK, 2, axis=1)
+    found = run({name: tf.constant(value) for name, value in v.items()}, mask, defer, copies=2)
+    for value, expected in zip(flat(found), numpy_run(v, mask), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("jit", "mask", "copies"),
+    [
+        *itertools.product([None, False, True], [None, MASK], [1]),
+        *itertools.product([False, True], [np.repeat(MASK, 2, axis=1)], [2]),
+    ],
+    ids=lambda value: "mask" if isinstance(value, np.ndarray) else str(value),
+)
+def test_gradients_equal_central_differences(jit, mask, copies):
     random = np.random.default_rng(1)
-    slopes = [random.normal(size=value.shape) for value in numpy_run(arrays(), mask)]
+    slopes = [random.normal(size=value.shape) for value in numpy_run(arrays(copies), mask)]
 
     def gradients(v):
         with tf.GradientTape() as tape:
             tape.watch(v)
-            results = flat(run(v, None if mask is None else tf.constant(mask)))
+            results = flat(run(v, None if mask is None else tf.constant(mask), True, copies))
             loss = tf.add_n([tf.reduce_sum(r * s) for r, s in zip(results, slopes, strict=True)])
         return tape.gradient(loss, v)
 
     function = gradients if jit is None else tf.function(gradients, jit_compile=jit)
-    found = function({name: tf.constant(value) for name, value in arrays().items()})
+    found = function({name: tf.constant(value) for name, value in arrays(copies).items()})
     epsilon = 1e-6
     for name, gradient in found.items():
-        v = arrays()
+        v = arrays(copies)
         for entry in np.ndindex(v[name].shape):
             kept, difference = v[name][entry], 0.0
             for sign in (1.0, -1.0):

@@ -59,6 +59,11 @@ class Bound:
                 "'iwae' or 'fivo'."
             )
 
+    @property
+    def resamples(self) -> bool:
+        """Whether particles are ever drawn anew."""
+        return self.name == "fivo" and self.num_samples > 1 and self.ess_threshold > 0.0
+
     def __str__(self) -> str:
         return self.name if self.name == "elbo" else f"{self.name}-{self.num_samples}"
 
@@ -146,81 +151,143 @@ def particle_filter(
         particles: what the filter returned for the steps before; None: there are none.
         start: int32 `[B]`, how many steps the sequences have already; 0 if None.
         kl_weight: exponent of p(z) / q(z) in alpha. Only with 1 it is a bound on log p(x).
-        training: whether dropout applies, alike to all particles of a sequence.
+        training: whether gradients will be taken, once (see `scan.scan`); then dropout applies,
+            alike to all particles of a sequence.
 
     Returns:
         float32 `[B]`, nats of these steps given those before, which add up to the bound of the
         whole; and the particles: log(N w) `[B, N]` and the states `[h, *core states]`, each
         `[B, N, size]`. Zeros are the particles of a new sequence.
     """
-    number, cell = bound.num_samples, model.cell
+    number = bound.num_samples
     batch, steps = ops.shape(x)[0], ops.shape(x)[1]
-    mask = ops.expand_dims(mask, -1)
-    x = ops.where(mask, x, ops.zeros_like(x))
-    phi_x, evidence = model.encode(x, mask[..., 0], seeds if training else None)
+    x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
+    phi_x, evidence = model.encode(x, mask, seeds if training else None)
     start = ops.zeros_like(seeds) if start is None else start
     starts = ops.reshape(ops.expand_dims(start, -1) + ops.zeros((number,), "int32"), (-1,))
     noise = model.posterior_noise(steps, rng.particle_seeds(seeds, number), starts)  # [B N, T, Z]
-    phi_x, evidence, x, mask, noise = (
-        ops.transpose(value, (1, 0, 2)) for value in (phi_x, evidence, x, mask, noise)
-    )
-    resample = bound.name == "fivo" and number > 1 and bound.ess_threshold > 0.0
-    if resample:
+    inputs = [x, ops.cast(noise, phi_x.dtype)]
+    if bound.resamples:
         size = number if bound.resampling == "multinomial" else 1
         times = ops.expand_dims(start, -1) + ops.arange(steps, dtype="int32")
-        uniforms = rng.uniform(seeds, times, size, rng.RESAMPLING)
-        uniforms = ops.transpose(uniforms, (1, 0, 2))
-
-    def body(t, total, log_weights, *before):
-        def at(values):  # [T, B, F] -> [B N, F], the particles of a sequence side by side
-            now = ops.expand_dims(ops.take(values, t, axis=0), 1)
-            each = now + ops.zeros((1, number, 1), now.dtype)  # XLA cannot differentiate `repeat`
-            return ops.reshape(each, (-1, values.shape[-1]))
-
-        eps = ops.cast(ops.take(noise, t, axis=0), phi_x.dtype)
-        log_alpha, after = _propose(model, at(phi_x), at(evidence), at(x), eps, before, kl_weight)
-        seen = ops.repeat(ops.take(mask, t, axis=0), number, axis=0)
-        states = [ops.where(seen, new, old) for new, old in zip(after, before, strict=True)]
-        seen = ops.take(mask, t, axis=0)  # [B, 1]
-        log_alpha = ops.reshape(log_alpha, (-1, number))
-        log_weights = log_weights + ops.where(seen, log_alpha, ops.zeros_like(log_alpha))
-        log_p = ops.logsumexp(log_weights, axis=-1)
-        log_weights = log_weights - ops.expand_dims(log_p, -1)
-        if resample:
-            needed = ops.logical_and(seen, _collapsed(log_weights, bound.ess_threshold))
-            ancestors = _ancestors(log_weights, ops.take(uniforms, t, axis=0), bound.resampling)
-            ancestors = ops.where(needed, ancestors, ops.arange(number, dtype="int32"))
-            rows = ops.expand_dims(ops.arange(batch, dtype="int32") * number, -1) + ancestors
-            states = [ops.take(state, ops.reshape(rows, (-1,)), axis=0) for state in states]
-            equal = ops.full_like(log_weights, -math.log(number))
-            log_weights = ops.where(needed, equal, log_weights)
-        return (t + 1, total + log_p, log_weights, *states)
-
+        inputs.append(rng.uniform(seeds, times, size, rng.RESAMPLING))
     if particles is None:
-        states = cell.get_initial_state(batch * number)
         excess = ops.zeros((batch, number))
+        states = model.cell.get_initial_state(batch * number)
     else:
         excess, *states = particles
         states = [ops.reshape(state, (-1, state.shape[-1])) for state in states]
-    equal = math.log(number)
-    now = (ops.zeros((), "int32"), ops.zeros((batch,)), excess - equal, *states)
-    _, total, weights, *states = ops.while_loop(
-        lambda t, *_: t < steps, body, now, maximum_iterations=steps
+    log_weights = ops.reshape(excess - math.log(number), (-1, 1))
+    known, inputs = (
+        [ops.transpose(value, (1, 0, 2)) for value in values]
+        for values in ((phi_x, evidence), inputs)
     )
+    mask = ops.transpose(ops.repeat(mask, number, axis=0))  # [T, B N]
+    step = _Step(model.likelihood, bound, kl_weight)
+    hoisted = None if model.likelihood.layer else model.recurrence.hoisted(model.decoder)
+    states = [ops.zeros_like(log_weights), log_weights, *states]
+    if hoisted is None:
+        total, log_weights, *states = _loop(step, model, known, inputs, states, mask)
+    else:
+        total, log_weights, *states = _scan(step, hoisted, known, inputs, states, mask, training)
     states = [ops.reshape(state, (-1, number, state.shape[-1])) for state in states]
-    return total, [weights + equal, *states]
+    log_weights = ops.reshape(log_weights, (-1, number))
+    return total[::number, 0], [log_weights + math.log(number), *states]
 
 
-def _propose(model, phi_x, evidence, x, eps, states: Sequence, kl_weight):
-    """log alpha_t `[R]` and the next states of particles, from their rows of everything."""
-    cell, h_tm1 = model.cell, states[0]
-    prior = cell.prior(h_tm1)
-    posterior = cell.posterior(evidence, h_tm1, prior)
-    z = posterior.loc + posterior.scale * eps
-    phi_z = cell.phi_z(z)
-    log_likelihood = model.likelihood.log_prob(model.decode(phi_z, h_tm1), x)
-    log_ratio = _log_density(z, prior) - _log_density(z, posterior)
-    return log_likelihood + kl_weight * log_ratio, cell.recur(phi_x, phi_z, states)
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """One step of the filter: rows `[B N, .]` are particles, those of a sequence side by side."""
+
+    likelihood: Any
+    bound: Bound
+    kl_weight: Any
+
+    def log_alpha(self, raw, x, z, prior: DiagonalGaussian, posterior: DiagonalGaussian):
+        """`[B N]`, of x `[B, D]` and of what each particle makes of it."""
+        log_ratio = _log_density(z, prior) - _log_density(z, posterior)
+        x = _each(x, self.bound.num_samples)
+        return self.likelihood.log_prob(ops.cast(raw, "float32"), x) + self.kl_weight * log_ratio
+
+    def advance(self, total, log_weights, log_alpha, states: Sequence, uniforms=None) -> list:
+        """The bound so far, the weights, both `[B N, 1]`, and the states, after a step."""
+        number = self.bound.num_samples
+        log_weights = ops.reshape(log_weights[:, 0] + log_alpha, (-1, number))
+        log_p = ops.logsumexp(log_weights, axis=-1, keepdims=True)
+        total = total + _each(log_p, number)
+        log_weights = log_weights - log_p
+        if self.bound.resamples:
+            needed = _collapsed(log_weights, self.bound.ess_threshold)
+            ancestors = _ancestors(log_weights, uniforms, self.bound.resampling)
+            ancestors = ops.where(needed, ancestors, ops.arange(number, dtype="int32"))
+            first = ops.arange(ops.shape(log_weights)[0], dtype="int32") * number
+            rows = ops.reshape(ops.expand_dims(first, -1) + ancestors, (-1,))
+            states = [ops.take(state, rows, axis=0) for state in states]
+            equal = ops.full_like(log_weights, -math.log(number))
+            log_weights = ops.where(needed, equal, log_weights)
+        return [total, ops.reshape(log_weights, (-1, 1)), *states]
+
+
+def _loop(step: _Step, model, known: Sequence, inputs: Sequence, states: Sequence, mask) -> list:
+    """The states after all steps, each as the cell computes it."""
+    cell, number = model.cell, step.bound.num_samples
+
+    def body(t, *before):
+        phi_x, evidence = (_each(ops.take(value, t, axis=0), number) for value in known)
+        x, eps, *uniforms = (ops.take(value, t, axis=0) for value in inputs)
+        total, log_weights, *states = before
+        h_tm1 = states[0]
+        prior = cell.prior(h_tm1)
+        posterior = cell.posterior(evidence, h_tm1, prior)
+        z = posterior.loc + posterior.scale * eps
+        phi_z = cell.phi_z(z)
+        log_alpha = step.log_alpha(model.decode(phi_z, h_tm1), x, z, prior, posterior)
+        states = cell.recur(phi_x, phi_z, states)
+        after = step.advance(total, log_weights, log_alpha, states, *uniforms)
+        seen = ops.expand_dims(ops.take(mask, t, axis=0), -1)
+        return (t + 1, *(ops.where(seen, *pair) for pair in zip(after, before, strict=True)))
+
+    steps = ops.shape(mask)[0]
+    now = (ops.zeros((), "int32"), *states)
+    return ops.while_loop(lambda t, *_: t < steps, body, now, maximum_iterations=steps)[1:]
+
+
+def _scan(
+    step: _Step, hoisted, known: Sequence, inputs: Sequence, states: Sequence, mask, training: bool
+) -> list:
+    """What `_loop` returns, from the parts of the cell: see `recurrence.HoistedCell`."""
+    from vrnn_tf.scan import scan
+
+    def body(apply, inputs, states):
+        x, eps, *uniforms = inputs
+        total, log_weights, *states = states
+        h_tm1 = states[hoisted.h]
+        posterior, prior = hoisted.posterior_and_prior(apply, h_tm1)
+        prior = hoisted.cell.prior(h_tm1) if prior is None else prior  # a standard normal
+        z = posterior.loc + posterior.scale * eps
+        phi_z = hoisted.chain(apply, "phi_z", z)
+        raw = hoisted.chain(apply, "decoder", phi_z, h_tm1)
+        log_alpha = step.log_alpha(raw, x, z, prior, posterior)
+        states = hoisted.recur(apply, [phi_z], states)
+        return step.advance(total, log_weights, log_alpha, states, *uniforms)
+
+    total, log_weights, _, *states = states  # h is one of the core's states
+    _, _, (total, log_weights, *states) = scan(
+        body,
+        hoisted.maps(*known),
+        inputs,
+        [total, log_weights, *states],
+        mask,
+        defer=training,
+        copies=step.bound.num_samples,
+    )
+    return [total, log_weights, states[hoisted.h], *states]
+
+
+def _each(values, number: int):
+    """`[B, F]`, each row for each of its particles: `[B N, F]`."""
+    each = ops.expand_dims(values, 1) + ops.zeros((1, number, 1), values.dtype)
+    return ops.reshape(each, (-1, values.shape[-1]))  # XLA cannot differentiate `repeat`
 
 
 def _log_density(z, gaussian: DiagonalGaussian):

@@ -81,6 +81,12 @@ class Recurrence(keras.layers.RNN):
                 return f"{name}=True"
         return _unknown_part(self.cell)
 
+    def hoisted(self, decoder: FeedForward) -> HoistedCell | None:
+        """The cell and a decoder of z and h as affine maps; None if one runs step by step."""
+        if self.plain_reason or _unknown_part(self.cell, decoder):
+            return None
+        return HoistedCell(self.cell, decoder)
+
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if self.plain_reason is not None:
             return super().inner_loop(sequences, initial_state, mask, training)
@@ -105,7 +111,7 @@ def _run(cell: VRNNCell, sequences, states: Sequence, mask, training) -> tuple[A
         sizes = [sizes[0] - cell.lookahead_size, cell.lookahead_size]
         phi_x = tf.split(evidence, sizes, axis=-1)[0] if cell.lookahead_size else evidence
         noise = [eps]
-    hoisted = _HoistedCell(cell)
+    hoisted = HoistedCell(cell)
     raw, (h_tm1,), states = scan(
         hoisted.step,
         hoisted.maps(phi_x, evidence),
@@ -123,10 +129,15 @@ def _run(cell: VRNNCell, sequences, states: Sequence, mask, training) -> tuple[A
     return packed, [states[hoisted.h], *states]
 
 
-class _HoistedCell:
-    """A `VRNNCell` as affine maps, with phi_x taken out of the loop, and what lies between them."""
+class HoistedCell:
+    """A `VRNNCell` as affine maps, with phi_x taken out of the loop, and what lies between them.
 
-    def __init__(self, cell: VRNNCell):
+    Args:
+        cell: a cell of known parts.
+        decoder: what runs at every step too, and with it the prior; None: both wait.
+    """
+
+    def __init__(self, cell: VRNNCell, decoder: FeedForward | None = None):
         self.cell = cell
         self.cores = _cores(cell)
         sizes = [len(keras.tree.flatten(core.state_size)) for core in self.cores]
@@ -138,8 +149,10 @@ class _HoistedCell:
                 "posterior": cell.posterior_network.body.layers,
                 "phi_z": cell.phi_z.layers,
             }
-        if _has_prior_inside(cell):
+        if _has_prior_inside(cell, decoder):
             self.chains["prior"] = cell.prior_network.body.layers
+        if decoder is not None:
+            self.chains["decoder"] = decoder.layers
         last = f"posterior/{len(self.chains.get('posterior', ())) - 1}"
         self.outputs = [last] if cell.latent_size else []
 
@@ -160,12 +173,25 @@ class _HoistedCell:
         """Eqs. (9) and (7), from the core's states `[B, S]` to the next ones."""
         features = []
         if self.cell.latent_size:
-            posterior = self._gaussian(apply, "posterior", states[self.h])
-            if "prior" in self.chains:
-                prior = self._gaussian(apply, "prior", states[self.h])
-                posterior = posterior._replace(loc=prior.loc + posterior.loc)
+            posterior, _ = self.posterior_and_prior(apply, states[self.h])
             z = posterior.loc + posterior.scale * noise[0]
-            features = [self._chain(apply, "phi_z", z)]
+            features = [self.chain(apply, "phi_z", z)]
+        return self.recur(apply, features, states)
+
+    def posterior_and_prior(
+        self, apply: Callable, h_tm1
+    ) -> tuple[DiagonalGaussian, DiagonalGaussian | None]:
+        """Eqs. (9) and (5); no prior if it is not needed inside of the loop."""
+        posterior = self._gaussian(apply, "posterior", h_tm1)
+        if "prior" not in self.chains:
+            return posterior, None
+        prior = self._gaussian(apply, "prior", h_tm1)
+        if self.cell.residual_posterior:
+            posterior = posterior._replace(loc=prior.loc + posterior.loc)
+        return posterior, prior
+
+    def recur(self, apply: Callable, features: list, states: list) -> list:
+        """Eq. (7), from what is known of z_t beside phi_x(x_t): `[phi_z]`, or nothing."""
         after = []
         for i, (core, own) in enumerate(zip(self.cores, self.slices, strict=True)):
             named = _prefixed(apply, f"core/{i}/")
@@ -173,14 +199,15 @@ class _HoistedCell:
             features = [after[own.start]]
         return after
 
-    def _chain(self, apply: Callable, chain: str, features):
+    def chain(self, apply: Callable, chain: str, *features):
+        """What a network makes of its features that are not known before the loop."""
         for i, layer in enumerate(self.chains[chain]):
-            features = layer.activation(apply(f"{chain}/{i}", features))
-        return features
+            features = (layer.activation(apply(f"{chain}/{i}", *features)),)
+        return features[0]
 
     def _gaussian(self, apply: Callable, chain: str, h_tm1) -> DiagonalGaussian:
         network = self.cell.posterior_network if chain == "posterior" else self.cell.prior_network
-        return network.constrain(self._chain(apply, chain, h_tm1))
+        return network.constrain(self.chain(apply, chain, h_tm1))
 
     def latent_values(self, h_tm1, raw, eps) -> dict:
         """Eqs. (5) and (9) for all steps, `{name: [T, B, Z]}`.
@@ -301,16 +328,17 @@ def _cores(cell: VRNNCell) -> list[keras.Layer]:
     return list(cell.core.cells) if _is(cell.core, keras.layers.StackedRNNCells) else [cell.core]
 
 
-def _has_prior_inside(cell: VRNNCell) -> bool:
-    """Whether the posterior waits for the prior at every step."""
-    return cell.residual_posterior and cell.prior_network is not None
+def _has_prior_inside(cell: VRNNCell, decoder: FeedForward | None = None) -> bool:
+    """Whether the prior is needed at every step: by a residual posterior, or beside a decoder."""
+    is_needed = cell.residual_posterior or decoder is not None
+    return is_needed and cell.prior_network is not None
 
 
 # --- what can be taken apart ---------------------------------------------------------------------
 
 
-def _unknown_part(cell: VRNNCell) -> str | None:
-    """What in a cell cannot be taken apart; None if everything can."""
+def _unknown_part(cell: VRNNCell, decoder: FeedForward | None = None) -> str | None:
+    """What in a cell (and its decoder) cannot be taken apart; None if everything can."""
     if not _is(cell, VRNNCell):
         return f"{type(cell).__name__} is a subclass of VRNNCell"
     for core in _cores(cell):
@@ -321,11 +349,13 @@ def _unknown_part(cell: VRNNCell) -> str | None:
     networks: dict[str, Any] = {}
     if cell.latent_size:
         networks = {"phi_z": cell.phi_z, "posterior": cell.posterior_network}
-    if _has_prior_inside(cell):
+    if _has_prior_inside(cell, decoder):
         networks["prior"] = cell.prior_network
+    if decoder is not None:
+        networks["decoder"] = decoder
     for name, network in networks.items():
         body = network.body if _is(network, GaussianNetwork) else network
-        if (name == "phi_z") != (body is network) or not _is_chain(body):
+        if (name in ("phi_z", "decoder")) != (body is network) or not _is_chain(body):
             return f"{name} is not made of Dense layers"
     return None
 

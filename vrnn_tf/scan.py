@@ -19,7 +19,8 @@ class Affine(NamedTuple):
 
     Attributes:
         weight: W, `[K, N]`; None for a map that takes no operand.
-        offset: `[N]`, the same in every step, or `[T, B, N]`, one for each.
+        offset: `[N]`, the same in every step, or `[T, B, N]`, one for each; with several copies
+            of a row, see `scan`, `[T, B / copies, N]`.
     """
 
     weight: tf.Tensor | None
@@ -39,6 +40,7 @@ def scan(
     outputs: Sequence[str] = (),
     states_before: Sequence[int] = (),
     defer: bool = True,
+    copies: int = 1,
 ) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
     """Runs `step` over T steps.
 
@@ -59,6 +61,7 @@ def scan(
         states_before: numbers of the states whose values before each step are wanted.
         defer: whether gradients are made as described above, and can be taken once. Otherwise
             nothing is kept but what is wanted, and TensorFlow differentiates the loop.
+        copies: how many rows of the states, side by side, each row of an offset is for.
 
     Returns:
         The values of the maps named in `outputs`, each `[T, B, N]`; the states numbered in
@@ -71,13 +74,13 @@ def scan(
     ]
     wanted = [list(outputs), list(states_before), list(states)]
     if not defer:
-        loop = _Loop(step, maps, mask, *tensors)
+        loop = _Loop(step, maps, mask, copies, *tensors)
         values, before, final = loop.forwards(outputs, states_before)
         return [v.stack() for v in values.values()], [b.stack() for b in before.values()], final
 
     @tf.custom_gradient
     def run(*flat):
-        loop = _Loop(step, maps, mask, *tf.nest.pack_sequence_as(tensors, flat))
+        loop = _Loop(step, maps, mask, copies, *tf.nest.pack_sequence_as(tensors, flat))
         values, before, final = loop.forwards(maps, range(len(states)))
         stacks = [values[name].stack() for name in outputs]
         stacks += [before[number].stack() for number in states_before]
@@ -96,13 +99,14 @@ def scan(
 class _Loop:
     """The loop forwards, and backwards over what it kept."""
 
-    def __init__(self, step, maps, mask, parameters, inputs, states):
+    def __init__(self, step, maps, mask, copies, parameters, inputs, states):
         parameters = iter(parameters)
         self.maps = {
             name: Affine(*(None if part is None else next(parameters) for part in affine))
             for name, affine in maps.items()
         }
         self.step, self.mask, self.inputs, self.states = step, mask, inputs, states
+        self.copies = copies
         timed = next(m.offset for m in self.maps.values() if _has_time(m.offset))
         self.num_steps = timed.shape[0] or tf.shape(timed)[0]
         # Most steps of most batches are whole: only the others pay for the mask.
@@ -116,7 +120,7 @@ class _Loop:
 
             def apply(name, *operands):
                 weight, offset = self.maps[name]
-                value = tf.gather(offset, t) if _has_time(offset) else offset
+                value = self._each(tf.gather(offset, t)) if _has_time(offset) else offset
                 if weight is not None:
                     product = tf.matmul(_side_by_side(operands), weight)
                     value = product + value if _has_time(offset) else tf.nn.bias_add(product, value)
@@ -128,8 +132,8 @@ class _Loop:
             before = {i: array.write(t, states[i]) for i, array in before.items()}
             return t + 1, kept, before, self._select(t, after, states)
 
-        kept = {name: self._array() for name in names}
-        before = {i: self._array() for i in numbers}
+        kept = self._arrays(names)
+        before = {i: self._array(self.states[i]) for i in numbers}
         return self._while(body, kept, before, list(self.states))
 
     def backwards(self, kept, before, d_outputs, d_before, d_final):
@@ -187,8 +191,8 @@ class _Loop:
 
         d_values, d_inputs, d_states = self._while(
             body,
-            {name: self._array() for name in self.maps},
-            [self._array() for _ in self.inputs],
+            self._arrays(self.maps),
+            [self._array(x) for x in self.inputs],
             list(d_final),
         )
         operands = self._operands(kept, before)
@@ -197,7 +201,8 @@ class _Loop:
             d = d_values[name].stack()
             if affine.weight is not None:
                 d_parameters.append(tf.matmul(operands[name], _rows(d), transpose_a=True))
-            d_parameters.append(d if _has_time(affine.offset) else tf.reduce_sum(d, [0, 1]))
+            timed = _has_time(affine.offset)
+            d_parameters.append(self._over_copies(d) if timed else tf.reduce_sum(d, [0, 1]))
         return d_parameters, [array.stack() for array in d_inputs], d_states
 
     def _operands(self, kept, before) -> dict[str, tf.Tensor]:
@@ -224,8 +229,22 @@ class _Loop:
         )
         return loop[1:]
 
-    def _array(self) -> tf.TensorArray:
-        return tf.TensorArray(self.states[0].dtype, self.num_steps, clear_after_read=False)
+    def _arrays(self, names) -> dict[str, tf.TensorArray]:
+        return {name: self._array(self.maps[name].offset) for name in names}
+
+    def _array(self, like: tf.Tensor) -> tf.TensorArray:
+        return tf.TensorArray(like.dtype, self.num_steps, clear_after_read=False)
+
+    def _each(self, x) -> tf.Tensor:
+        """`[B / copies, N]`, each row as often as it has copies: `[B, N]`."""
+        return x if self.copies == 1 else tf.repeat(x, self.copies, axis=0)
+
+    def _over_copies(self, d) -> tf.Tensor:
+        """The sum of `[T, B, N]` over the copies of each row: `[T, B / copies, N]`."""
+        if self.copies == 1:
+            return d
+        steps, size = tf.shape(d)[0], d.shape[-1]
+        return tf.reduce_sum(tf.reshape(d, (steps, -1, self.copies, size)), axis=2)
 
     def _select(self, t, new, old=None):
         """`new` in the rows that are seen at step t, in the others `old`, or zero."""
