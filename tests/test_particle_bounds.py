@@ -245,10 +245,21 @@ def test_the_fast_loop_is_the_plain_one(name, jit, arguments):
         np.testing.assert_allclose(
             tf.cast(a, "float32"), tf.cast(b, "float32"), rtol=tolerance, atol=tolerance
         )
-    for weight, *pair in zip(model.trainable_variables, gradients, expected_gradients, strict=True):
-        a, b = (np.array(tf.convert_to_tensor(value), "float64") for value in pair)
-        error = np.linalg.norm(a - b)
-        assert error <= tolerance * np.linalg.norm(b), f"{weight.path}: {error}"
+    tiny_models.assert_gradients_equal(gradients, expected_gradients, model, tolerance)
+
+
+@pytest.mark.slow
+def test_xla_differentiates_it_without_training_too():
+    model = tiny_models.make_case("lstm")
+    x, seeds = tf.constant(tiny_models.observations(model)), tf.constant(SEEDS)
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            nats = bounds.particle_bound(model, x, tf.constant(MASK), seeds, Bound("fivo", 3))
+        return tape.gradient(nats, model.trainable_variables)
+
+    found = tf.function(gradients, jit_compile=True, autograph=False)(x)
+    tiny_models.assert_gradients_equal(found, gradients(x), model)
 
 
 def test_what_the_fast_loop_does_not_know_is_trained_too():

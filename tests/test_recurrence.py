@@ -52,13 +52,6 @@ def run(model, inputs, jit=False):
     return function(inputs)
 
 
-def assert_gradients_equal(found, expected, model, tolerance=1e-5):
-    for weight, a, b in zip(model.trainable_variables, found, expected, strict=True):
-        a, b = (np.array(tf.convert_to_tensor(value), "float64") for value in (a, b))
-        error = np.linalg.norm(a - b)
-        assert error <= tolerance * np.linalg.norm(b), f"{weight.path}: {error}"
-
-
 QUICK = ("lstm", "gru", "mixed_stack", "standard_normal", "residual_smoothing", "no_latent")
 
 
@@ -79,7 +72,7 @@ def test_outputs_and_gradients_equal_the_plain_ones(name, mask):
         np.testing.assert_allclose(
             outputs[key][seen], expected[key][seen], rtol=1e-5, atol=1e-6, err_msg=key
         )
-    assert_gradients_equal(gradients, expected_gradients, fast)
+    tiny_models.assert_gradients_equal(gradients, expected_gradients, fast)
 
 
 @pytest.mark.slow
@@ -93,7 +86,7 @@ def test_they_are_equal_under_xla(name):
     )
     for key in ("log_likelihood", "kl"):
         np.testing.assert_allclose(outputs[key], expected[key], rtol=1e-5, atol=1e-6)
-    assert_gradients_equal(gradients, expected_gradients, fast)
+    tiny_models.assert_gradients_equal(gradients, expected_gradients, fast)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +106,7 @@ def test_they_are_equal_in_mixed_precision(name, policy):
     np.testing.assert_allclose(
         outputs["log_likelihood"], expected["log_likelihood"], rtol=tolerance, atol=tolerance
     )
-    assert_gradients_equal(gradients, expected_gradients, fast, tolerance)
+    tiny_models.assert_gradients_equal(gradients, expected_gradients, fast, tolerance)
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import reference
 from vrnn_tf import VRNN, rng
@@ -73,6 +74,14 @@ def posterior_noise(model, batch, steps, call=0):
     size = rng.normal_noise_size(model.latent_size)
     uniforms = rng.uniform(seeds, np.arange(steps, dtype="int32"), size, rng.POSTERIOR)
     return np.array(rng.normal(uniforms, model.latent_size), dtype=np.float64)
+
+
+def assert_gradients_equal(found, expected, model, tolerance=1e-5):
+    """Of every weight, relative to the norm of what is expected."""
+    for weight, a, b in zip(model.trainable_variables, found, expected, strict=True):
+        a, b = (np.array(tf.convert_to_tensor(value), "float64") for value in (a, b))
+        error = np.linalg.norm(a - b)
+        assert error <= tolerance * np.linalg.norm(b), f"{weight.path}: {error}"
 
 
 def numpy(outputs):

@@ -237,7 +237,10 @@ class _Loop:
 
     def _each(self, x) -> tf.Tensor:
         """`[B / copies, N]`, each row as often as it has copies: `[B, N]`."""
-        return x if self.copies == 1 else tf.repeat(x, self.copies, axis=0)
+        if self.copies == 1:
+            return x
+        each = tf.tile(tf.expand_dims(x, 1), (1, self.copies, 1))
+        return tf.reshape(each, (-1, x.shape[-1]))  # XLA cannot differentiate `repeat`
 
     def _over_copies(self, d) -> tf.Tensor:
         """The sum of `[T, B, N]` over the copies of each row: `[T, B / copies, N]`."""
