@@ -4,9 +4,15 @@
 and `vrnn_tf.export`.
 """
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
-    packages=["vrnn_tf", "vrnn_tf.train", "vrnn_tf.train.datasets", "vrnn_tf.export"],
+    packages=[
+        *find_packages(include=["vrnn_tf", "vrnn_tf.*"]),
+        *(
+            f"vrnn_tf.{name}"
+            for name in find_packages(include=["train", "train.*", "export", "export.*"])
+        ),
+    ],
     package_dir={"vrnn_tf.train": "train", "vrnn_tf.export": "export"},
 )

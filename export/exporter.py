@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vrnn_tf.models import VRNN
+from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.validation import check_integer
 
 from . import metadata

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from vrnn_tf.models import VRNN
+from vrnn_tf.model.vrnn import VRNN
 
 
 def inference_model(model: VRNN) -> VRNN:

@@ -36,7 +36,7 @@ def build(model, signatures, max_steps: int, normalization: Mapping, units: str)
     Raises:
         ValueError: if `normalization` is not as above.
     """
-    from vrnn_tf import generation
+    from vrnn_tf.model import generation
 
     from .signatures import option_range
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from keras import ops
 
-from vrnn_tf import generation
 from vrnn_tf.likelihoods import LARGEST
-from vrnn_tf.models import VRNN
+from vrnn_tf.model import generation
+from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.validation import check_integer
 
 BATCH = "B"

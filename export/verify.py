@@ -25,9 +25,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
-from vrnn_tf import generation
-from vrnn_tf.models import VRNN
-from vrnn_tf.saving import load_model
+from vrnn_tf.model import generation
+from vrnn_tf.model.saving import load_model
+from vrnn_tf.model.vrnn import VRNN
 
 from . import flatbuffer, footprint, metadata
 from .exporter import TFLITE_NAMES, VERSION

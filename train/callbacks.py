@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vrnn_tf import analysis, files
+from vrnn_tf import files
 from vrnn_tf.media import Audio, Medium, Text
-from vrnn_tf.models import VRNN
+from vrnn_tf.model.vrnn import VRNN
+from vrnn_tf.tasks import analysis
 
 from . import checkpoints
 from .checkpoints import Progress

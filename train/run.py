@@ -27,12 +27,12 @@ import tensorflow as tf
 import vrnn_tf
 from vrnn_tf import files, media, presets
 from vrnn_tf.bounds import Bound
-from vrnn_tf.evaluation import Evaluation, difference, evaluate_bound
 from vrnn_tf.likelihoods import DiscretizedLogisticMixture
 from vrnn_tf.media import Medium
-from vrnn_tf.models import VRNN
+from vrnn_tf.model.saving import load_model
+from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
-from vrnn_tf.saving import load_model
+from vrnn_tf.tasks.evaluation import Evaluation, difference, evaluate_bound
 from vrnn_tf.validation import check_choice, check_integer
 
 from . import callbacks, checkpoints, datasets, pipeline, store

@@ -10,19 +10,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vrnn_tf.cell import VRNNCell
-    from vrnn_tf.evaluation import evaluate_bound
-    from vrnn_tf.models import VRNN
-    from vrnn_tf.recurrence import Recurrence
+    from vrnn_tf.core.cell import VRNNCell
+    from vrnn_tf.loop.recurrence import Recurrence
+    from vrnn_tf.model.vrnn import VRNN
+    from vrnn_tf.tasks.evaluation import evaluate_bound
 
 __version__ = "0.1.0"
 __all__ = ["VRNN", "Recurrence", "VRNNCell", "__version__", "evaluate_bound"]
 
 _HOMES = {
-    "Recurrence": "vrnn_tf.recurrence",
-    "VRNN": "vrnn_tf.models",
-    "VRNNCell": "vrnn_tf.cell",
-    "evaluate_bound": "vrnn_tf.evaluation",
+    "Recurrence": "vrnn_tf.loop.recurrence",
+    "VRNN": "vrnn_tf.model.vrnn",
+    "VRNNCell": "vrnn_tf.core.cell",
+    "evaluate_bound": "vrnn_tf.tasks.evaluation",
 }
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 import tiny_models
-from vrnn_tf import drawing
 from vrnn_tf.export import LiteModel, export, exporter
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.signatures import signatures
 from vrnn_tf.export.tflite import write_tflite
+from vrnn_tf.media import drawing
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 
 import tiny_models
-from vrnn_tf import drawing
 from vrnn_tf.export import LiteModel, export, exporter
+from vrnn_tf.media import drawing
 
 pytestmark = pytest.mark.slow
 

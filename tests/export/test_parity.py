@@ -13,12 +13,13 @@ from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
 
 import tiny_models
-from vrnn_tf import generation, likelihoods
+from vrnn_tf import likelihoods
 from vrnn_tf.export import flatbuffer
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.saved_model import write_saved_model
 from vrnn_tf.export.signatures import signatures
 from vrnn_tf.export.tflite import write_tflite
+from vrnn_tf.model import generation
 
 MAX_STEPS, BATCH = 12, 3
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tiny_models
-from vrnn_tf import generation
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.signatures import signatures
+from vrnn_tf.model import generation
 
 DOCS = Path(__file__).parents[2] / "docs"
 STROKES = {**tiny_models.STROKES, "end_of_sequence": True}

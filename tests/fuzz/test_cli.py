@@ -148,8 +148,10 @@ def quick(whole_run, monkeypatch):
     row = {"epoch": 1, **{f"val_{name}": 0.0 for name in ("elbo", "iwae", "fivo", "nll", "kl")}}
     monkeypatch.setattr(run, "_fit", lambda *arguments: [row])
     found = {"kl": 0.0, "active_dimensions": 0, "dimensions": 1}
-    monkeypatch.setattr("vrnn_tf.analysis.analyze", lambda *arguments: found)
-    monkeypatch.setattr("vrnn_tf.analysis.compare_samples", lambda *arguments, **options: None)
+    monkeypatch.setattr("vrnn_tf.tasks.analysis.analyze", lambda *arguments: found)
+    monkeypatch.setattr(
+        "vrnn_tf.tasks.analysis.compare_samples", lambda *arguments, **options: None
+    )
     report = {"passed": True, "operators": {}, "rows": []}
     monkeypatch.setattr("vrnn_tf.export.verify.verify", lambda *arguments: report)
     monkeypatch.setattr("vrnn_tf.export.verify.table", lambda report: [{"file": "a"}])

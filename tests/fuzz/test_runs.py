@@ -15,8 +15,9 @@ from fuzz.mutate import damaged_json, mutants
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vrnn_tf import media, saving
-from vrnn_tf.models import VRNN
+from vrnn_tf import media
+from vrnn_tf.model import saving
+from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.train import checkpoints, run
 from vrnn_tf.train.config import TrainConfig

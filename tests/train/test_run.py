@@ -15,8 +15,9 @@ import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
 from tiny_runs import CONFIG, assert_same_run, train
-from vrnn_tf import analysis, files, media, presets
-from vrnn_tf.models import VRNN
+from vrnn_tf import files, media, presets
+from vrnn_tf.model.vrnn import VRNN
+from vrnn_tf.tasks import analysis
 from vrnn_tf.train import callbacks, checkpoints, config, pipeline, run
 
 

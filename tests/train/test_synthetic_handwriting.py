@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from vrnn_tf import drawing
+from vrnn_tf.media import drawing
 from vrnn_tf.train.datasets import synthetic_handwriting
 from vrnn_tf.train.datasets.synthetic_handwriting import SyntheticHandwriting
 

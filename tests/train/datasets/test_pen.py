@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vrnn_tf import drawing
+from vrnn_tf.media import drawing
 from vrnn_tf.train.datasets import pen
 
 WHOLE = st.integers(-2_000, 2_000)

@@ -7,7 +7,8 @@ from keras import ops
 
 import reference
 import tiny_models
-from vrnn_tf import generation, rng
+from vrnn_tf import rng
+from vrnn_tf.model import generation
 
 REPLAYED = ["lstm", "gru", "stack", "mixed_stack", "residual", "standard_normal", "no_latent"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vrnn_tf.scan import Affine, scan
+from vrnn_tf.loop.scan import Affine, scan
 
 STEPS, BATCH, UNITS = 5, 3, 4
 MASK = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]], bool)  # [T, B]

@@ -19,8 +19,8 @@ import keras
 from keras import ops
 
 from vrnn_tf import rng
+from vrnn_tf.core.networks import DiagonalGaussian
 from vrnn_tf.distributions import tfd
-from vrnn_tf.networks import DiagonalGaussian
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
 NAMES = ("elbo", "iwae", "fivo")
@@ -256,7 +256,7 @@ def _scan(
     step: _Step, hoisted, known: Sequence, inputs: Sequence, states: Sequence, mask, training: bool
 ) -> list:
     """What `_loop` returns, from the parts of the cell: see `recurrence.HoistedCell`."""
-    from vrnn_tf.scan import scan
+    from vrnn_tf.loop.scan import scan
 
     def body(apply, inputs, states):
         x, eps, *uniforms = inputs

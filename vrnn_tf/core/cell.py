@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from vrnn_tf.networks import DiagonalGaussian
+from vrnn_tf.core.networks import DiagonalGaussian
 from vrnn_tf.packing import Packing
 
 

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vrnn_tf import drawing, files
+from vrnn_tf import files
+from vrnn_tf.media import drawing
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
 MAX_RATE = 768_000  # samples a second: what converters of sound reach

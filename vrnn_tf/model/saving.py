@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from vrnn_tf import files
-from vrnn_tf.models import VRNN
+from vrnn_tf.model.vrnn import VRNN
 
 _WEIGHTS = "model.weights.h5"
 _UNSAVED_BYTES = 2**20  # of variables that have no place in the file: what metrics sum

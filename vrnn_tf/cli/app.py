@@ -286,7 +286,7 @@ def analyze(
 
         check_integer("num", num, 1)
         _import_tensorflow_quietly()
-        from vrnn_tf import analysis
+        from vrnn_tf.tasks import analysis
         from vrnn_tf.train import run as runs
 
         options = _key_values("--data", data)
@@ -624,7 +624,7 @@ def _estimate_row(unit: str, scale: str, estimate: Mapping[str, Any]) -> dict[st
 
 def _open_run(source: Path) -> tuple[Medium, Draw]:
     _import_tensorflow_quietly()
-    from vrnn_tf.generation import option_defaults
+    from vrnn_tf.model.generation import option_defaults
     from vrnn_tf.train import run
 
     loaded = run.load(source)
@@ -796,7 +796,3 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 def main() -> None:
     """The console script."""
     app()
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,7 @@ import reference
 from vrnn_tf import VRNN
 
 torch = pytest.importorskip("torch")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 

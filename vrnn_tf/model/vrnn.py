@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from vrnn_tf import bounds, generation, likelihoods, presets, replicas, rng
-from vrnn_tf.cell import VRNNCell, core_output_size
-from vrnn_tf.networks import (
+from vrnn_tf import bounds, likelihoods, presets, replicas, rng
+from vrnn_tf.core.cell import VRNNCell, core_output_size
+from vrnn_tf.core.networks import (
     DiagonalGaussian,
     FeedForward,
     GaussianNetwork,
@@ -23,7 +23,8 @@ from vrnn_tf.networks import (
     hidden_layers,
     packed_output,
 )
-from vrnn_tf.recurrence import Recurrence
+from vrnn_tf.loop.recurrence import Recurrence
+from vrnn_tf.model import generation
 from vrnn_tf.validation import (
     check_choice,
     check_integer,

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from vrnn_tf import networks
-from vrnn_tf.networks import FeedForward, GaussianNetwork, Initialization, OrthogonalPerGate
+from vrnn_tf.core import networks
+from vrnn_tf.core.networks import FeedForward, GaussianNetwork, Initialization, OrthogonalPerGate
 from vrnn_tf.packing import Packing
 
 SHAPES = [(2, 5), (2, 7, 5)]

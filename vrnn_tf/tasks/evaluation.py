@@ -13,7 +13,7 @@ from keras import ops
 
 from vrnn_tf import rng
 from vrnn_tf.bounds import Bound, particle_bound
-from vrnn_tf.models import VRNN
+from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
 

@@ -7,8 +7,9 @@ import pytest
 
 import reference
 import tiny_models
-from vrnn_tf import analysis, media, rng
+from vrnn_tf import media, rng
 from vrnn_tf.normalization import Normalization
+from vrnn_tf.tasks import analysis
 
 
 @pytest.fixture(scope="module")

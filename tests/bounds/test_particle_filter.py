@@ -13,8 +13,8 @@ import reference
 import tiny_models
 from vrnn_tf import VRNN, bounds, evaluate_bound, rng
 from vrnn_tf.bounds import Bound
-from vrnn_tf.evaluation import Estimate, Evaluation, difference
 from vrnn_tf.normalization import Normalization
+from vrnn_tf.tasks.evaluation import Estimate, Evaluation, difference
 
 SEEDS = np.array([7, -3, 11], np.int32)
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 0, 1, 1, 0]], bool)
@@ -373,7 +373,7 @@ def test_the_particles_of_many_sequences_wait_for_their_turn(monkeypatch):
     model = tiny_models.make_case("gru")
     x = tiny_models.observations(model, batch=5)
     expected = evaluate_bound(model, x, "iwae", 8).values
-    monkeypatch.setattr("vrnn_tf.evaluation.MAX_PARTICLES", 16)
+    monkeypatch.setattr("vrnn_tf.tasks.evaluation.MAX_PARTICLES", 16)
     np.testing.assert_allclose(evaluate_bound(model, x, "iwae", 8).values, expected, rtol=1e-5)
 
 
@@ -425,7 +425,7 @@ def test_a_difference_has_the_error_of_pairs():
 
 def test_the_error_of_a_ratio_is_that_of_many_data_sets():
     generator = np.random.default_rng(0)
-    from vrnn_tf.evaluation import _estimate
+    from vrnn_tf.tasks.evaluation import _estimate
 
     def draw():
         weights = generator.integers(1, 20, size=200).astype(float)

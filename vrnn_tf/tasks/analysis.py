@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from vrnn_tf import files, generation
+from vrnn_tf import files
+from vrnn_tf.core.networks import DiagonalGaussian
 from vrnn_tf.distributions import tfd
 from vrnn_tf.media import Medium, save_figure
-from vrnn_tf.models import VRNN
-from vrnn_tf.networks import DiagonalGaussian
+from vrnn_tf.model import generation
+from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
 

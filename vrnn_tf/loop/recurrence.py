@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from vrnn_tf.cell import VRNNCell
-from vrnn_tf.networks import DiagonalGaussian, FeedForward, GaussianNetwork
+from vrnn_tf.core.cell import VRNNCell
+from vrnn_tf.core.networks import DiagonalGaussian, FeedForward, GaussianNetwork
 
 if TYPE_CHECKING:
-    from vrnn_tf.scan import Affine
+    from vrnn_tf.loop.scan import Affine
 
 
 @keras.saving.register_keras_serializable(package="vrnn_tf")
@@ -101,7 +101,7 @@ def _run(cell: VRNNCell, sequences, states: Sequence, mask, training) -> tuple[A
     """The packed outputs `[B, T, output_size]` and the last states of a cell of known parts."""
     import tensorflow as tf
 
-    from vrnn_tf.scan import scan
+    from vrnn_tf.loop.scan import scan
 
     inputs = _swap(sequences)  # time first: a step's rows lie side by side
     phi_x, evidence, noise = inputs, None, []
@@ -299,7 +299,7 @@ def _affine(kernel, bias, known, dtype, recurrent_kernel=None) -> Affine:
     """
     import tensorflow as tf
 
-    from vrnn_tf.scan import Affine
+    from vrnn_tf.loop.scan import Affine
 
     weight = ops.cast(kernel, dtype)
     offset = ops.zeros(weight.shape[-1:], dtype) if bias is None else ops.cast(bias, dtype)

@@ -12,7 +12,7 @@ import reference
 import tiny_models
 from vrnn_tf import VRNN
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 

@@ -7,7 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from vrnn_tf import drawing
+from vrnn_tf.media import drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,8 +6,8 @@ import pytest
 
 import tiny_models
 from vrnn_tf import VRNNCell
-from vrnn_tf.cell import core_output_size
-from vrnn_tf.networks import GaussianNetwork
+from vrnn_tf.core.cell import core_output_size
+from vrnn_tf.core.networks import GaussianNetwork
 
 FEATURES, LATENT = 3, 2
 

@@ -11,7 +11,8 @@ import h5py
 import keras
 import pytest
 
-from vrnn_tf import VRNN, saving
+from vrnn_tf import VRNN
+from vrnn_tf.model import saving
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""`VRNN`, the model that is trained, and the rooms around it: inputs, states, loss, generation."""
