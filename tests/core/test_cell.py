@@ -7,7 +7,7 @@ import pytest
 import tiny_models
 from vrnn_tf import VRNNCell
 from vrnn_tf.core.cell import core_output_size
-from vrnn_tf.core.networks import GaussianNetwork
+from vrnn_tf.core.gaussian import GaussianNetwork
 
 FEATURES, LATENT = 3, 2
 

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import tiny_models
 from vrnn_tf import Recurrence, VRNNCell
-from vrnn_tf.core.networks import FeedForward, GaussianNetwork
+from vrnn_tf.core.gaussian import GaussianNetwork
+from vrnn_tf.core.networks import FeedForward
 
 MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1], [1, 1, 1, 1, 1]], bool)
 LIKELIHOODS = {

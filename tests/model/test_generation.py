@@ -38,7 +38,7 @@ def generate(model, seeds, steps, max_steps, start=None, states=None, **options)
 
 
 def sample_with_latents(model, seeds, steps):
-    """x, z, h_{t-1}, prior and raw parameters of steps made by `generation.advance`, stacked."""
+    """x, z, h_{t-1}, prior and raw parameters of the steps of `step_from_noise`, stacked."""
     batch = len(seeds)
     numbers = ops.convert_to_tensor(np.tile(np.arange(steps, dtype="int32"), (batch, 1)))
     noise = generation.draw_noise(model, integers(*seeds), numbers)
@@ -52,7 +52,7 @@ def sample_with_latents(model, seeds, steps):
             phi_z = model.cell.phi_z(z)
             step = {"prior_loc": prior.loc, "prior_scale": prior.scale, "z": z}
         raw = model.decode(phi_z, h_tm1)
-        x, states = generation.advance(model, states, noise[:, t], options_of(model, batch))
+        x, states = generation.step_from_noise(model, states, noise[:, t], options_of(model, batch))
         made.append({"x": x, "h_tm1": h_tm1, "raw_parameters": raw, **step})
     return {name: np.stack([m[name] for m in made], axis=1) for name in made[0]}, states
 

@@ -1,21 +1,21 @@
 """Lower bounds on log p(x): the ELBO of Eq. (11), IWAE and FIVO."""
 
-from vrnn_tf.bounds.particle_filter import (
-    NAMES,
-    RESAMPLING,
-    Bound,
-    get,
+from vrnn_tf.bounds.bound import NAMES, RESAMPLING, Bound, get
+from vrnn_tf.bounds.evidence_lower_bound import (
+    Elbo,
+    elbo,
     kl_divergence,
-    particle_bound,
-    particle_filter,
     with_free_bits,
     zero_masked,
 )
+from vrnn_tf.bounds.particle_filter import particle_bound, particle_filter
 
 __all__ = [
     "NAMES",
     "RESAMPLING",
     "Bound",
+    "Elbo",
+    "elbo",
     "get",
     "kl_divergence",
     "particle_bound",

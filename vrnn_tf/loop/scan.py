@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from vrnn_tf.loop.rows import repeat_rows
+
 
 class Affine(NamedTuple):
     """`offset + a W`, an affine map that a step uses.
@@ -120,7 +122,9 @@ class _Loop:
 
             def apply(name, *operands):
                 weight, offset = self.maps[name]
-                value = self._each(tf.gather(offset, t)) if _has_time(offset) else offset
+                value = (
+                    repeat_rows(tf.gather(offset, t), self.copies) if _has_time(offset) else offset
+                )
                 if weight is not None:
                     product = tf.matmul(_side_by_side(operands), weight)
                     value = product + value if _has_time(offset) else tf.nn.bias_add(product, value)
@@ -234,13 +238,6 @@ class _Loop:
 
     def _array(self, like: tf.Tensor) -> tf.TensorArray:
         return tf.TensorArray(like.dtype, self.num_steps, clear_after_read=False)
-
-    def _each(self, x) -> tf.Tensor:
-        """`[B / copies, N]`, each row as often as it has copies: `[B, N]`."""
-        if self.copies == 1:
-            return x
-        each = tf.tile(tf.expand_dims(x, 1), (1, self.copies, 1))
-        return tf.reshape(each, (-1, x.shape[-1]))  # XLA cannot differentiate `repeat`
 
     def _over_copies(self, d) -> tf.Tensor:
         """The sum of `[T, B, N]` over the copies of each row: `[T, B / copies, N]`."""

@@ -1,19 +1,27 @@
-"""The generation loop: init, prime, step, generate. Traced by Keras, SavedModel and TFLite alike.
+"""The generation loop: draw_noise, step, generate. Keras, SavedModel and TFLite trace it alike.
 
-A step is Eqs. (5)-(7) read forwards: z_t from the prior, x_t from the decoder, h_t from both. The
-functions below take the model and tensors and return tensors. Their noise is a pure function of the
-seed and of the number of the time step, so a sequence made by `generate` is the sequence made by
-`init` and repeated `step`, here and on every runtime.
+A step is `generate_step`, Eqs. (5) to (7) read forwards: z_t from the prior, x_t from the decoder,
+h_t from both. The functions below take the model and tensors, and return tensors. Their noise is a
+pure function of the seed and of the number of the time step. So a sequence made by `generate` is
+the sequence made by repeated `step`, here and on every runtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from vrnn_tf import rng
+from vrnn_tf.core.cell import generate_step
 from vrnn_tf.likelihoods import Likelihood
+from vrnn_tf.loop.interface import SequenceModel
+from vrnn_tf.validation import check_choice, check_integer, check_number, check_seeds
 
 
 def option_defaults(likelihood: Likelihood, latent_size: int) -> dict[str, float]:
@@ -22,11 +30,11 @@ def option_defaults(likelihood: Likelihood, latent_size: int) -> dict[str, float
     return {"temperature": 1.0, **latent, **likelihood.sampling_options}
 
 
-def draw_noise(model, seed, step_numbers):
-    """The uniform noise of time steps, latent part first.
+def draw_noise(model: SequenceModel, seed, step_numbers):
+    """The uniform noise of time steps. The part for z comes first.
 
     Args:
-        model: a `VRNN`.
+        model: the model.
         seed: int32 `[B]`.
         step_numbers: int32 `[B, T]`, counted from the beginning of each sequence.
 
@@ -39,11 +47,13 @@ def draw_noise(model, seed, step_numbers):
     return rng.uniform_streams(seed, step_numbers, sizes)
 
 
-def advance(model, states, noise, options: Mapping, latent_offset=None):
+def step_from_noise(
+    model: SequenceModel, states, noise, options: Mapping, latent_offset=None
+) -> tuple[Any, list]:
     """One step from given noise.
 
     Args:
-        model: a `VRNN`.
+        model: the model.
         states: `[h_{t-1}, *core states]`, each `[B, size]`.
         noise: `[B, N]`, from `draw_noise`.
         options: `{name: [B]}` for every name of `option_defaults`.
@@ -53,27 +63,26 @@ def advance(model, states, noise, options: Mapping, latent_offset=None):
         x `[B, D]` and the next states.
     """
     options = {name: ops.expand_dims(value, -1) for name, value in options.items()}
-    cell, h_tm1, phi_z = model.cell, states[0], None
+    latent_noise = None
     if model.latent_size:
         size = rng.normal_noise_size(model.latent_size)
-        eps = rng.normal(noise[..., :size], model.latent_size)
-        prior = cell.prior(h_tm1)
-        eps = options.pop("latent_temperature") * eps
+        latent_noise = rng.normal(noise[..., :size], model.latent_size)
+        latent_noise = options.pop("latent_temperature") * latent_noise
         if latent_offset is not None:
-            eps = eps + latent_offset
-        eps = ops.cast(eps, prior.loc.dtype)
-        z = prior.loc + prior.scale * eps
-        phi_z = cell.phi_z(z)
+            latent_noise = latent_noise + latent_offset
         noise = noise[..., size:]
-    x = model.likelihood.sample(model.decode(phi_z, h_tm1), noise, **options)
-    return x, cell.recur(model.phi_x(x), phi_z, states)
+
+    def draw(raw):
+        return model.likelihood.sample(raw, noise, **options)
+
+    return generate_step(model.parts, model.phi_x, draw, latent_noise, states)
 
 
-def step(model, states, seed, step_number, options: Mapping):
+def step(model: SequenceModel, states, seed, step_number, options: Mapping):
     """One step from a seed.
 
     Args:
-        model: a `VRNN`.
+        model: the model.
         states: `[h, *core states]`, each `[B, size]`.
         seed: int32 `[B]`.
         step_number: int32 `[B]`, how many steps the sequence has already.
@@ -83,14 +92,14 @@ def step(model, states, seed, step_number, options: Mapping):
         x `[B, D]` and the next states.
     """
     noise = draw_noise(model, seed, ops.expand_dims(step_number, -1))
-    return advance(model, states, noise[:, 0], options)
+    return step_from_noise(model, states, noise[:, 0], options)
 
 
-def generate(model, states, seed, start, steps, options: Mapping, max_steps: int):
+def generate(model: SequenceModel, states, seed, start, steps, options: Mapping, max_steps: int):
     """The whole loop. It ends early when every sequence has ended or has its number of steps.
 
     Args:
-        model: a `VRNN`.
+        model: the model.
         states: `[h, *core states]`, each `[B, size]`: zeros, or what `prime` returned.
         seed: int32 `[B]`.
         start: int32 `[B]`, how many steps each sequence has already.
@@ -103,7 +112,7 @@ def generate(model, states, seed, start, steps, options: Mapping, max_steps: int
         ends itself counts its last observation.
     """
     options = dict(options)
-    # Of a clip from 0 to 6 TFLite's converter makes a Relu6, which takes no integers.
+    # TFLite's converter turns a clip from 0 to 6 into a Relu6, which takes no integers.
     steps = ops.maximum(0, ops.minimum(max_steps, steps))
     step_numbers = ops.expand_dims(start, -1) + ops.arange(max_steps, dtype="int32")
     noise = ops.transpose(draw_noise(model, seed, step_numbers), (1, 0, 2))  # [T, B, N]
@@ -114,8 +123,9 @@ def generate(model, states, seed, start, steps, options: Mapping, max_steps: int
     def unfinished(t, alive, length, buffer, *states):
         return ops.logical_and(t < ops.max(steps), ops.max(alive) > 0.0)
 
-    def body(t, alive, length, buffer, *states):
-        x, states = advance(model, list(states), ops.take(noise, t, axis=0), options)
+    def body(t, alive, length, buffer, *before):
+        noise_now = ops.take(noise, t, axis=0)
+        x, states = step_from_noise(model, list(before), noise_now, options)
         x = ops.expand_dims(alive, -1) * x
         length = length + alive
         ended = ops.cast(model.likelihood.is_end(x), "float32")
@@ -128,3 +138,65 @@ def generate(model, states, seed, start, steps, options: Mapping, max_steps: int
     start_values = (ops.zeros((), "int32"), alive, ops.zeros_like(alive), buffer, *states)
     _, _, length, buffer, *_ = ops.while_loop(unfinished, body, start_values)
     return ops.transpose(buffer, (1, 0, 2)), ops.cast(length, "int32")
+
+
+def compiled_loop(model: SequenceModel) -> Callable:
+    """`generate` for this model; on TensorFlow XLA compiles it, for each shape and max_steps."""
+    loop = functools.partial(generate, model)
+    if keras.backend.backend() != "tensorflow":
+        return loop
+    import tensorflow as tf
+
+    return tf.function(loop, autograph=False, jit_compile=True)
+
+
+def generate_arrays(
+    model: SequenceModel,
+    loop: Callable,
+    num_sequences: int,
+    num_steps: int,
+    seed: int,
+    prime: Any,
+    options: Mapping[str, float],
+) -> list[np.ndarray]:
+    """Checks the arguments of `VRNN.generate`, runs the loop and cuts its result into sequences."""
+    check_integer("num_sequences", num_sequences, 1)
+    check_integer("num_steps", num_steps, 0)
+    seeds = ops.convert_to_tensor(check_seeds(seed, num_sequences), dtype="int32")
+    defaults = option_defaults(model.likelihood, model.latent_size)
+    values = {**defaults, **options}
+    for name, value in values.items():
+        check_choice("option", name, defaults)
+        check_number(name, value, 0.0 if "temperature" in name else -math.inf)
+    states, start = _prime(model, prime, num_sequences, seeds)
+    full = [num_sequences]
+    x, length = loop(
+        states,
+        seeds,
+        start,
+        ops.full(full, num_steps, dtype="int32"),
+        {name: ops.full(full, float(value)) for name, value in values.items()},
+        max_steps=2 ** max(num_steps - 1, 1).bit_length(),  # few lengths, few compilations
+    )
+    x, length = ops.convert_to_numpy(x), ops.convert_to_numpy(length)
+    return [row[:end] for row, end in zip(x, length, strict=True)]
+
+
+def _prime(model: SequenceModel, prime, num_sequences: int, seeds) -> tuple[Any, Any]:
+    """The states after a beginning `[T, D]`, and T, for each sequence; zeros without one."""
+    if prime is None:
+        zeros = ops.zeros((num_sequences,), dtype="int32")
+        return model.cell.get_initial_state(num_sequences), zeros
+    prefix = np.asarray(prime, dtype=np.float32)
+    size = model.likelihood.event_size
+    if prefix.ndim != 2 or len(prefix) < 1 or prefix.shape[1] != size:
+        raise ValueError(
+            f"`prime` must be one sequence [T, {size}] ({model.likelihood.description}) of at "
+            f"least one step. Received shape {prefix.shape}. Pass None to start from nothing."
+        )
+    if not np.isfinite(prefix).all():
+        raise ValueError("`prime` must be finite. Received NaN or infinity. Cut these steps.")
+    x = np.repeat(prefix[None], num_sequences, axis=0)
+    mask = ops.ones(x.shape[:2], dtype="bool")
+    _, states = model.observe(ops.convert_to_tensor(x), mask, seeds)
+    return states, ops.full([num_sequences], len(prefix), dtype="int32")

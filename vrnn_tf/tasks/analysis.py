@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from vrnn_tf import files
-from vrnn_tf.core.networks import DiagonalGaussian
+from vrnn_tf.core.gaussian import DiagonalGaussian
 from vrnn_tf.distributions import tfd
 from vrnn_tf.media import Medium, save_figure
 from vrnn_tf.model import generation
@@ -129,7 +129,9 @@ def traverse(
     options = {name: ops.full((batch,), value) for name, value in values.items()}
     states, made = model.cell.get_initial_state(batch), []
     for t in range(num_steps):
-        x, states = generation.advance(model, states, noise[:, t], options, latent_offset=move)
+        x, states = generation.step_from_noise(
+            model, states, noise[:, t], options, latent_offset=move
+        )
         made.append(ops.convert_to_numpy(x))
     return list(np.stack(made, axis=1))
 

@@ -6,7 +6,7 @@ import scipy.stats
 import tensorflow as tf
 
 from vrnn_tf import bounds
-from vrnn_tf.core.networks import DiagonalGaussian
+from vrnn_tf.core.gaussian import DiagonalGaussian
 
 
 def random_gaussian(rng, shape):

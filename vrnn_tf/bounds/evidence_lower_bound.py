@@ -1,0 +1,94 @@
+"""The evidence lower bound, Eq. (11) of arXiv:1506.02216, in nats.
+
+The bound is a sum over steps, because p factorises as in Eq. (8) and q as in Eq. (10):
+
+    p(x_<=T, z_<=T)   = prod_t p(x_t | z_<=t, x_<t) p(z_t | x_<t, z_<t)                        (8)
+    q(z_<=T | x_<=T)  = prod_t q(z_t | x_<=t, z_<t)                                           (10)
+    log p(x_<=T)     >= E_q [ sum_t log p(x_t | z_<=t, x_<t)
+                              - KL(q(z_t | x_<=t, z_<t) || p(z_t | x_<t, z_<t)) ]             (11)
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from vrnn_tf.core.gaussian import DiagonalGaussian
+
+
+class Elbo(NamedTuple):
+    """The two terms of Eq. (11), estimated with one z for each step.
+
+    Attributes:
+        log_likelihood: log p(x_t | z_<=t, x_<t), float32 `[B, T]`, nats a step, 0 where masked.
+        kl: KL(q || p) of step t, likewise; 0 everywhere without a latent variable.
+    """
+
+    log_likelihood: Any
+    kl: Any
+
+    def per_sequence(self) -> keras.KerasTensor:
+        """Eq. (11): the bound of each sequence, float32 `[B]`, nats."""
+        return ops.sum(self.log_likelihood - self.kl, axis=-1)
+
+    def totals(self, axis: int | None = None) -> dict[str, keras.KerasTensor]:
+        """Eq. (11) and its terms as metrics show them, summed over `axis` (None: over everything).
+
+        Returns:
+            `{"elbo": ..., "nll": ..., "kl": ...}`, nats, with elbo = -nll - kl.
+        """
+        log_likelihood, kl = (ops.sum(term, axis=axis) for term in self)
+        return {"elbo": log_likelihood - kl, "nll": -log_likelihood, "kl": kl}
+
+
+def elbo(
+    log_prob: keras.KerasTensor,
+    mask: keras.KerasTensor,
+    posterior: DiagonalGaussian | None = None,
+    prior: DiagonalGaussian | None = None,
+) -> Elbo:
+    """The terms of Eq. (11).
+
+    Args:
+        log_prob: log p(x_t | z_<=t, x_<t) with z from the posterior, float32 `[B, T]`.
+        mask: bool `[B, T]`. What stands where it is False counts nothing, NaN included.
+        posterior: Eq. (9) of all steps, each parameter `[B, T, Z]`; None without a latent variable.
+        prior: Eq. (5) of all steps, likewise.
+    """
+    if posterior is None or prior is None:
+        kl = ops.zeros_like(log_prob)
+    else:
+        kl = kl_divergence(posterior, prior)
+    return Elbo(zero_masked(log_prob, mask), zero_masked(kl, mask))
+
+
+def kl_divergence(posterior: DiagonalGaussian, prior: DiagonalGaussian) -> keras.KerasTensor:
+    """KL(q(z_t | x_<=t, z_<t) || p(z_t | x_<t, z_<t)) of every step.
+
+    Args:
+        posterior, prior: parameters, each `[B, T, Z]`.
+
+    Returns:
+        float32 `[B, T]`, nats a step.
+    """
+    return posterior.kl_divergence(prior)
+
+
+def zero_masked(values: keras.KerasTensor, mask: keras.KerasTensor) -> keras.KerasTensor:
+    """Zero where `mask` is False, whatever stands there, NaN included: `[B, T]` -> `[B, T]`."""
+    return ops.where(mask, values, ops.zeros_like(values))
+
+
+def with_free_bits(kl: keras.KerasTensor, free_nats: float) -> keras.KerasTensor:
+    """KL that training does not push below `free_nats` a step (free bits, arXiv:1606.04934).
+
+    Args:
+        kl: `[B, T]`, nats a step, summed over the latent dimensions.
+        free_nats: nats a step that cost nothing.
+
+    Returns:
+        `[B, T]`, `max(kl, free_nats)`; its gradient is zero below the threshold.
+    """
+    return ops.maximum(kl, free_nats) if free_nats else kl
