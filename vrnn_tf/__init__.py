@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vrnn_tf.core.cell import VRNNCell
     from vrnn_tf.loop.recurrence import Recurrence
+    from vrnn_tf.model.saving import load_model
     from vrnn_tf.model.vrnn import VRNN
     from vrnn_tf.tasks.evaluation import evaluate_bound
 
 __version__ = "0.1.0"
-__all__ = ["VRNN", "Recurrence", "VRNNCell", "__version__", "evaluate_bound"]
+__all__ = ["VRNN", "Recurrence", "VRNNCell", "__version__", "evaluate_bound", "load_model"]
 
 _HOMES = {
     "Recurrence": "vrnn_tf.loop.recurrence",
     "VRNN": "vrnn_tf.model.vrnn",
     "VRNNCell": "vrnn_tf.core.cell",
     "evaluate_bound": "vrnn_tf.tasks.evaluation",
+    "load_model": "vrnn_tf.model.saving",
 }
 
 

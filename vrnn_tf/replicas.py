@@ -1,11 +1,11 @@
 """Training on several replicas by tf.distribute, on one machine or many, to the same numbers.
 
-Each replica holds the weights and a share of the rows of every batch: replica r of N the rows
-r, r + N, r + 2 N ... A run's numbers do not depend on N, up to rounding: noise belongs to a row of
-the whole batch, the loss is averaged over the rows of all replicas, gradients are added up before
-their norm is bounded, and states that are carried on are those of all rows.
+Each replica holds the weights and a share of the rows of every batch: replica r of N has the rows
+r, r + N, r + 2 N ... The numbers of a run do not depend on N, up to rounding. Noise belongs to a
+row of the whole batch. The loss is averaged over the rows of all replicas. Gradients are added up
+before their norm is bounded. The states that are carried on are those of all rows.
 
-On other backends than TensorFlow, and without a strategy, there is one replica.
+There is one replica without a strategy, and on other backends than TensorFlow.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def all_rows(values) -> Any:
     if count() == 1:
         return values
     number, *shape = values.shape
-    own = ops.expand_dims(rows(number), -1)
-    return total(ops.scatter(own, values, (count() * number, *shape)))
+    places = ops.expand_dims(rows(number), -1)
+    return total(ops.scatter(places, values, (count() * number, *shape)))
 
 
-def own_rows(values) -> Any:
+def local_rows(values) -> Any:
     """The rows of this replica, from those of the whole batch."""
     number = count()
     if number == 1:
@@ -72,21 +72,21 @@ def _context():
 
 
 class ReplicatedModel(keras.Model):
-    """A `keras.Model` with what Keras 3.15 lacks to train one that is built under a strategy.
+    """A `keras.Model` that trains under a strategy, for which Keras 3.15 lacks a few things.
 
-    Without a strategy, or on other backends, it is as any other.
+    Without a strategy, or on other backends, it is like any other model.
     """
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras builds from the average of the replicas' data, which fails for several workers.
-        # Here all is built but the optimizer.
+        # Here only the optimizer is left to build.
         strategy = self._distribute_strategy
         if strategy is not None and not self.optimizer.built:
             with strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 
-    # On one machine a thread traces each replica; they take turns whenever something is summed up,
-    # and all of them add to the model's one list of losses.
+    # On one machine each replica is traced by a thread. The threads take turns whenever something
+    # is summed up, and all of them add to the model's one list of losses.
 
     def add_loss(self, loss):
         super().add_loss(loss)
@@ -95,11 +95,11 @@ class ReplicatedModel(keras.Model):
 
     @property
     def losses(self):
-        found = super().losses
+        losses = super().losses
         if count() == 1:
-            return found
-        own = (None, threading.get_ident())
-        return [loss for loss in found if getattr(loss, "replica_thread", None) in own]
+            return losses
+        here = (None, threading.get_ident())
+        return [loss for loss in losses if getattr(loss, "replica_thread", None) in here]
 
     def _make_function(self, step_function):
         import tensorflow as tf
@@ -116,10 +116,13 @@ class ReplicatedModel(keras.Model):
         # Keras bounds the norm of each replica's part of the gradient, and then adds them up.
         if count() == 1 or self.optimizer is None:
             return
-        optimizer, clip = self.optimizer, self.optimizer._clip_gradients
+        optimizer = self.optimizer
+        # The method of the class: an optimizer that is compiled twice sums its gradients once.
+        clip = functools.partial(type(optimizer)._clip_gradients, optimizer)
         optimizer._clip_gradients = lambda gradients: clip(total(gradients))
         optimizer._all_reduce_sum_gradients = lambda pairs: pairs
 
 
 def _is_multi_worker(strategy) -> bool:
-    return getattr(strategy.extended, "_in_multi_worker_mode", bool)()
+    in_multi_worker_mode = getattr(strategy.extended, "_in_multi_worker_mode", None)
+    return in_multi_worker_mode is not None and in_multi_worker_mode()

@@ -217,6 +217,11 @@ FALLS_BACK = {
         {},
         "posterior is not made of Dense",
     ),
+    "empty": (
+        lambda: cell_of(keras.layers.LSTMCell(1), body=FeedForward([])),
+        {},
+        "posterior has no layer",
+    ),
     "layer": (
         lambda: cell_of(
             body=FeedForward([keras.layers.Dense(4), keras.layers.LayerNormalization()])

@@ -1,5 +1,7 @@
 """VRNN against a NumPy loop, and what must hold of its masks, metrics, states and errors."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -457,6 +459,37 @@ def test_configuration_round_trip(name):
         np.testing.assert_array_equal(outputs[key], value)
     parsed = keras.models.model_from_json(model.to_json())
     assert parsed.to_json() == model.to_json()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_from_config_leaves_its_argument_as_it_was(dtype):
+    config = tiny_models.make_case("stack", dtype=dtype).get_config()
+    assert isinstance(config["dtype"], dict)  # which the constructor does not take
+    before = copy.deepcopy(config)
+    VRNN.from_config(config)
+    assert config == before
+
+
+def test_the_seed_decides_the_weights_of_the_likelihood():
+    likelihood = {"name": "nade", "event_size": 4, "units": 3}
+    arguments = {"latent_size": 2, "recurrent_units": 4, "hidden_units": 3}
+    models = [VRNN(likelihood, **arguments, seed=seed) for seed in (5, 5, 6)]
+    weights = [model.likelihood.layer.get_weights() for model in models]
+    for a, b, c in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.isclose(a, c).any()
+
+
+def test_an_optimizer_that_is_compiled_twice_skips_a_batch_once():
+    model = tiny_models.make(skip_non_finite=True)
+    optimizer = keras.optimizers.SGD(1e-3)
+    for _ in range(2):
+        model.compile(optimizer)
+    x = tiny_models.observations(model)
+    x[0, 0] = 1e38  # its square is infinite
+    history = model.fit(x, verbose=0).history
+    assert history["skipped"] == [1.0]
+    assert np.isfinite(history["loss"]).all()
 
 
 def test_every_argument_survives_the_configuration():

@@ -66,9 +66,9 @@ def shares(out):
             seen[replica] += x.numpy()[mask.numpy()[:, 0] == 1][:, 0, 0].astype(int).tolist()
     rows = cluster.strategy.run(tf.function(lambda: replicas.rows(3)))
     carried = np.arange(12.0).reshape(6, 2)
-    own = cluster.strategy.run(tf.function(lambda: replicas.own_rows(tf.constant(carried))))
+    own = cluster.strategy.run(tf.function(lambda: replicas.local_rows(tf.constant(carried))))
     whole = cluster.strategy.run(
-        tf.function(lambda: replicas.all_rows(replicas.own_rows(tf.constant(carried))))
+        tf.function(lambda: replicas.all_rows(replicas.local_rows(tf.constant(carried))))
     )
     found: dict[str, list] = {"seen": seen}
     for name, value in {"rows": rows, "own": own, "whole": whole}.items():

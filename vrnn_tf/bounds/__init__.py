@@ -8,7 +8,7 @@ from vrnn_tf.bounds.evidence_lower_bound import (
     with_free_bits,
     zero_masked,
 )
-from vrnn_tf.bounds.particle_filter import particle_bound, particle_filter
+from vrnn_tf.bounds.particles import particle_bound, particle_filter
 
 __all__ = [
     "NAMES",

@@ -162,6 +162,9 @@ class Likelihood:
             )
         return self.distribution(ops.cast(raw, "float32")).log_prob(ops.cast(x, "float32"))
 
+    def initialize(self, seed: int) -> None:
+        """Draws the weights of `layer` anew from a seed."""
+
     def is_end(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Whether the sequence ends with this observation: bool `[...]` for x `[..., D]`."""
         if self.end_mark is None:

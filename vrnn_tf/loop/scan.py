@@ -148,42 +148,11 @@ class _Loop:
 
         def body(i, d_values, d_inputs, d_after):
             t = self.num_steps - 1 - i
-            inputs = [tf.gather(x, t) for x in self.inputs]
+            values = {name: array.read(t) for name, array in kept.items()}
             states = [before[i].read(t) for i in range(len(self.states))]
-            values: dict[str, tf.Tensor] = {}
-            d_value: dict[str, tf.Tensor] = {}
-
-            def apply(name, *operands):
-                value = kept[name].read(t)
-                if name in transposed:
-
-                    @tf.custom_gradient
-                    def product(*operands):
-                        def gradient(d):
-                            d_value[name] = d
-                            sizes = [operand.shape[-1] for operand in operands]
-                            return tf.split(tf.matmul(d, transposed[name]), sizes, axis=-1)
-
-                        return value, gradient
-
-                    value = product(*operands)
-                else:
-                    tape.watch(value)
-                values[name] = value
-                return value
-
-            with tf.GradientTape() as tape:
-                tape.watch([inputs, states])
-                after = self.step(apply, inputs, states)
-            leaves = {name: value for name, value in values.items() if name not in transposed}
-            d_x, d_states, d_leaves = tape.gradient(
-                [after, [values[name] for name in d_outputs]],
-                [inputs, states, leaves],
-                [self._select(t, d_after), [tf.gather(d, t) for d in d_outputs.values()]],
-                unconnected_gradients="zero",
+            d_value, d_x, d_states = self._through_step(
+                t, values, states, transposed, d_outputs, d_after
             )
-            d_value |= d_leaves
-            d_states = self._add_held(t, d_states, d_after)
             for number, d in d_before.items():
                 d_states[number] += tf.gather(d, t)
             return (
@@ -199,15 +168,44 @@ class _Loop:
             [self._array(x) for x in self.inputs],
             list(d_final),
         )
-        operands = self._operands(kept, before)
-        d_parameters = []
+        d_parameters = self._parameter_gradients(kept, before, d_values)
+        return d_parameters, [array.stack() for array in d_inputs], d_states
+
+    def _through_step(self, t, values, states, transposed, d_outputs, d_after):
+        """The gradients of a step's map values `{name: [B, N]}`, of its inputs and its states.
+
+        Args:
+            t: the number of the step.
+            values: what its maps gave, `{name: [B, N]}`.
+            states: before the step, each `[B, S]`.
+            transposed: the weights, transposed, of the maps that have one.
+            d_outputs: gradients of the wanted values, `{name: [T, B, N]}`.
+            d_after: gradients of the states after the step.
+        """
+        inputs = [tf.gather(x, t) for x in self.inputs]
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, states])
+            recalled = _Recalled(values, transposed, tape)
+            after = self.step(recalled, inputs, states)
+        leaves = {name: value for name, value in recalled.values.items() if name not in transposed}
+        d_x, d_states, d_leaves = tape.gradient(
+            [after, [recalled.values[name] for name in d_outputs]],
+            [inputs, states, leaves],
+            [self._select(t, d_after), [tf.gather(d, t) for d in d_outputs.values()]],
+            unconnected_gradients="zero",
+        )
+        return recalled.d_values | d_leaves, d_x, self._add_held(t, d_states, d_after)
+
+    def _parameter_gradients(self, kept, before, d_values) -> list[tf.Tensor]:
+        """The gradients of the weights and the offsets: for each weight, one product over time."""
+        operands, d_parameters = self._operands(kept, before), []
         for name, affine in self.maps.items():
             d = d_values[name].stack()
             if affine.weight is not None:
                 d_parameters.append(tf.matmul(operands[name], _rows(d), transpose_a=True))
             timed = _has_time(affine.offset)
             d_parameters.append(self._over_copies(d) if timed else tf.reduce_sum(d, [0, 1]))
-        return d_parameters, [array.stack() for array in d_inputs], d_states
+        return d_parameters
 
     def _operands(self, kept, before) -> dict[str, tf.Tensor]:
         """What each map with a weight was given in all steps, `[T B, K]`.
@@ -270,6 +268,43 @@ class _Loop:
 
     def _seen(self, t) -> tf.Tensor:
         return tf.expand_dims(tf.gather(self.mask, t), -1)
+
+
+class _Recalled:
+    """`apply` on the way back: it returns the values that the maps gave, and notes gradients.
+
+    Attributes:
+        values: the values that the step has asked for, as the tape knows them.
+        d_values: the gradients of those that a product gave, once the tape has been asked.
+    """
+
+    def __init__(self, kept, transposed, tape):
+        self.kept, self.transposed, self.tape = kept, transposed, tape
+        self.values: dict[str, tf.Tensor] = {}
+        self.d_values: dict[str, tf.Tensor] = {}
+
+    def __call__(self, name, *operands):
+        value = self.kept[name]
+        if name in self.transposed:
+            value = self._product(name, value)(*operands)
+        else:
+            self.tape.watch(value)
+        self.values[name] = value
+        return value
+
+    def _product(self, name, value):
+        """A function of the operands that gives their product, which is there already."""
+
+        @tf.custom_gradient
+        def product(*operands):
+            def gradient(d):
+                self.d_values[name] = d
+                sizes = [operand.shape[-1] for operand in operands]
+                return tf.split(tf.matmul(d, self.transposed[name]), sizes, axis=-1)
+
+            return value, gradient
+
+        return product
 
 
 def _has_time(offset: tf.Tensor) -> bool:

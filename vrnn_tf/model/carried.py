@@ -52,7 +52,7 @@ def read_carried(variables: Sequence, reset) -> tuple[Any, list | None]:
         ops.where(
             ops.reshape(reset, (-1, *[1] * (len(rows.shape) - 1))), ops.zeros_like(rows), rows
         )
-        for rows in map(replicas.own_rows, variables)
+        for rows in map(replicas.local_rows, variables)
     ]
     return start, states
 

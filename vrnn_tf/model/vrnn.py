@@ -183,6 +183,7 @@ class VRNN(ObservingModel):
 
     def _make_layers(self) -> None:
         core = make_core(self.recurrent_cell, self.recurrent_units, self.initialization)
+        self.likelihood.initialize(self.seed)
         self.likelihood_weights = self.likelihood.layer  # for Keras to find them
         make = Construction(
             self.likelihood,

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from vrnn_tf import rng
-from vrnn_tf.bounds import Bound, particle_bound
+from vrnn_tf.bounds import Bound, Elbo, particle_bound
 from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
@@ -183,10 +183,10 @@ def _compiled(model: VRNN, bound: Bound):
     """`(x, mask, seeds) -> nats [B]`; a graph on TensorFlow."""
 
     def evaluate(x, mask, seeds):
-        if bound.name != "elbo" and model.latent_size:
+        if bound.has_particles and model.latent_size:
             return particle_bound(model, x, mask, seeds, bound)
         outputs, _ = model.observe(x, mask, seeds)
-        return ops.sum(outputs["log_likelihood"] - outputs["kl"], axis=-1)
+        return Elbo(outputs["log_likelihood"], outputs["kl"]).per_sequence()
 
     if keras.backend.backend() != "tensorflow":
         return evaluate
