@@ -1,4 +1,4 @@
-"""What the README tells a reader to run, run."""
+"""What the README tells a reader to run, runs. The pages that the documentation links to exist."""
 
 import re
 import subprocess
@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("examples/*/README.md"),
+    ROOT / "benchmarks" / "README.md",
+]
 
 
 @pytest.mark.slow
@@ -28,10 +35,11 @@ def run(block, folder):
     return done.stdout
 
 
-def test_files_that_the_readme_links_to_exist():
-    for link in re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_links_to_exist(page):
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not link.startswith("http"):
-            assert (README.parent / link).exists(), link
+            assert (page.parent / link).exists(), link
 
 
 def test_the_readme_is_short():

@@ -2,8 +2,8 @@
  * The thread that the model runs in, so that the page never waits for it.
  *
  * It is a classic worker, because LiteRT.js loads its start-up code with importScripts and module
- * workers lack that. It takes {id, name, argument} and answers {id, result} or {id, error}. While it loads, it
- * sends {progress}.
+ * workers lack that. It takes {id, name, argument} and answers {id, result} or {id, error}. While it
+ * loads, it sends {progress}.
  */
 
 const loaded = import('./model.js');
