@@ -9,7 +9,7 @@ void write_svg(FILE *file, float (*rows)[FEATURES], int length) {
     left = fmin(left, x += rows[t][0]), right = fmax(right, x);
     low = fmin(low, y += rows[t][1]), high = fmax(high, y);
   }
-  if (!length) right = high = 1;  // nothing drawn has a size too
+  if (!length) right = high = 1;  // an empty drawing has a size too
   double size = high > low ? high - low : right > left ? right - left : 1, gap = size / 4;
   double width = right - left + 2 * gap, height = high - low + 2 * gap;
   fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"%.0f\" ",
@@ -23,7 +23,7 @@ void write_svg(FILE *file, float (*rows)[FEATURES], int length) {
   for (int t = -1; length && t < length; ++t) {  // row -1 is the origin
     if (t >= 0) x += rows[t][0], y -= rows[t][1];
     if (!down) fprintf(file, "<path d=\"M%.6g %.6gL", x, y);
-    fprintf(file, " %.6g %.6g", x, y);  // the first point again, so that a dot is a line too
+    fprintf(file, " %.6g %.6g", x, y);  // the first point again, so that a dot becomes a line
     down = t + 1 < length && (t < 0 || rows[t][2] < 0.5);
     if (!down) fprintf(file, "\"/>\n");
   }

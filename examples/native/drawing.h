@@ -1,4 +1,4 @@
-// What can be done with the rows dx, dy, pen of one line, in the data's own units.
+// Writes the rows dx, dy, pen of one line, in the data's own units, to a file.
 #ifndef DRAWING_H
 #define DRAWING_H
 
@@ -6,8 +6,8 @@
 
 enum { FEATURES = 3 };
 
-// Draws the line: one path for each stroke. The pen starts down, at the origin; it lifts after a
-// row whose pen is 1 (2: the end of the line); y points up.
+// Draws the line, one path for each stroke. The pen starts down, at the origin, and lifts after a
+// row whose pen is 1. A pen of 2 ends the line. y points up.
 void write_svg(FILE *file, float (*rows)[FEATURES], int length);
 
 // Writes the rows as they are.

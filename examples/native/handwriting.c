@@ -75,7 +75,7 @@ static char *read_file(const char *path, size_t *size) {
   return content;
 }
 
-// The mean or the std of metadata.json. Its writer is known, so a search does for a parser.
+// Reads the mean or the std of metadata.json. `vrnn export` wrote the file, so a search is enough.
 static void read_normalization(const char *path, const char *key, double numbers[FEATURES]) {
   const char *list = strstr(lite.metadata, "\"normalization\"");
   if (list) list = strstr(list, key);
@@ -89,14 +89,14 @@ static void read_normalization(const char *path, const char *key, double numbers
   }
 }
 
-// Opens the file and describes its signature `generate`, whose number it returns.
+// Opens the file, describes its signature `generate`, and returns the number of that signature.
 static LiteRtParamIndex open_model(const char *path) {
   size_t size = 0;
   lite.file = read_file(path, &size);
   LiteRtEnvOption quiet = {kLiteRtEnvOptionTagMinLoggerSeverity,
                            {kLiteRtAnyTypeInt, {.int_value = kLiteRtLogSeveritySilent}}};
   TRY(LiteRtCreateEnvironment(1, &quiet, &lite.environment));
-  // From memory, because LiteRT verifies that, while half a file makes it crash.
+  // From memory: LiteRT verifies a model in memory, but half a file makes it crash.
   if (LiteRtCreateModelFromBuffer(lite.environment, lite.file, size, &lite.model) !=
       kLiteRtStatusOk)
     fail("%s is no TFLite file, or not a whole one", path);
@@ -127,15 +127,15 @@ static LiteRtParamIndex open_model(const char *path) {
   return found;
 }
 
-// The text after `--name` on the command line; NULL if it is not there.
+// Returns the text after `--name` on the command line, or NULL.
 static const char *argument(char **argv, const char *name) {
   for (int i = 2; argv[i]; i += 2)
     if (strncmp(argv[i], "--", 2) == 0 && strcmp(argv[i] + 2, name) == 0) return argv[i + 1];
   return NULL;
 }
 
-// An input's four bytes. What is not given is left to the file: it takes NaN as an option's default
-// and clips `steps` to the longest line that it can write.
+// Returns an input's four bytes. Without an argument the file decides: it takes NaN as an option's
+// default, and clips `steps` to the longest line that it can write.
 static uint32_t input_value(const Tensor *input, const char *text) {
   int is_seed = strcmp(input->name, "seed") == 0;
   long long whole = is_seed ? 0 : INT32_MAX;
@@ -155,7 +155,7 @@ static uint32_t input_value(const Tensor *input, const char *text) {
   return bits;
 }
 
-// Reads the inputs from the command line, which must hold nothing else but --out.
+// Reads the inputs from the command line. It may hold these and --out, nothing else.
 static void read_inputs(char **argv, uint32_t *values) {
   char known[512] = "--out";
   int unknown = argument(argv, "out") ? -1 : 0;
@@ -170,7 +170,7 @@ static void read_inputs(char **argv, uint32_t *values) {
   if (unknown) fail("the arguments are, each at most once: %s", known);
 }
 
-// Compiles the file, fills the inputs and runs `generate`; returns how many milliseconds that ran.
+// Compiles the file, fills the inputs and runs `generate`. Returns its time in milliseconds.
 static double run(LiteRtParamIndex generate, const uint32_t *values) {
   LiteRtTensorBufferRequirements needs = NULL;
   LiteRtTensorBuffer inputs[MAX_TENSORS], outputs[MAX_TENSORS];

@@ -2,8 +2,8 @@
 
     python train.py --workers 2 demo --out /shared/runs/demo --epochs 9
 
---out and the data lie on a file system that all workers share. Everything but the options of this
-script goes to `vrnn train`.
+--out and the data must lie on a file system that all workers share. The script passes every
+argument that is not an option of its own to `vrnn train`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from ray.train.tensorflow import TensorflowTrainer
 
 
 def train_on_worker(arguments: dict) -> None:
-    """What every worker runs: Ray has set TF_CONFIG for it."""
+    """Runs `vrnn train` on one worker. Ray has set TF_CONFIG for it."""
     from vrnn_tf.cli import app
 
     command = ["train", *arguments["train"], "--strategy", "multiworker", "--resume"]

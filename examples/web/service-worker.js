@@ -1,8 +1,8 @@
 /**
  * Keeps the page, the runtime and the model for use without a network.
  *
- * What the network has comes first, so a new model or version is never hidden by an old copy; the
- * copy is for when there is none.
+ * It asks the network first, so an old copy never hides a new model or version. It answers with the
+ * copy if there is no network.
  */
 
 const CACHE = 'handwriting-1';
@@ -36,7 +36,7 @@ self.addEventListener('fetch', (event) => {
 async function freshOrKept(event) {
   const cache = await caches.open(CACHE);
   try {
-    // Asks the server even if the browser has a copy: files of one export belong together.
+    // Ask the server even if the browser has a copy: the files of one export belong together.
     const response = await fetch(event.request, { cache: 'no-cache' });
     if (response.ok) event.waitUntil(cache.put(event.request, response.clone()));
     return response;

@@ -1,8 +1,8 @@
 /**
  * Copies LiteRT.js from node_modules to vendor/litert, where a plain static server finds it.
  *
- * `npm ci` runs this. Only the two builds without threads are copied: they need neither
- * SharedArrayBuffer nor the headers of cross-origin isolation that it asks for.
+ * `npm ci` runs this. It copies only the two builds without threads. They need neither
+ * SharedArrayBuffer nor the headers of cross-origin isolation that SharedArrayBuffer asks for.
  */
 
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ const packages = new URL('./node_modules/@litertjs/', import.meta.url);
 const target = new URL('./vendor/litert/', import.meta.url);
 const BUILDS = ['litert_wasm_internal', 'litert_wasm_compat_internal'];
 
-/** A module without its bare import, which workers cannot resolve, and its link to a source map. */
+/** Removes a module's bare import, which workers cannot resolve, and its link to a source map. */
 async function browserModule(path) {
   const source = await readFile(new URL(path, packages), 'utf8');
   return source

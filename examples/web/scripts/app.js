@@ -1,9 +1,9 @@
 /**
  * The page: loads the model, reads the settings, writes.
  *
- * Every piece of writing is also announced as an event "written" on the document, with what the
- * model was given and what it gave: {mode, seed, steps, options, prefix, lines}, where `lines` holds
- * one Float32Array `[T * 3]` a line and `prefix` is one or null, both normalised.
+ * An event "written" on the document announces every piece of writing, with what the model received
+ * and returned: {mode, seed, steps, options, prefix, lines}. `lines` holds one Float32Array
+ * `[T * 3]` a line, and `prefix` is one such array or null; both are normalised.
  *
  * `main` has the attribute data-state: loading, ready, thinking, writing, done or failed.
  */
@@ -16,8 +16,8 @@ import { Sheet } from './sheet.js';
 import { adapt, endings, measureHand, toNormalized, toRaw, toRows } from './strokes.js';
 
 const MODEL = 'model/model.tflite'; // unless the address says ?model=PATH
-const STUDIED_LINES = 8; // of the model's own, to know its hand by
-const SEEDS = 10_000; // that "Another" draws from: short ones are easy to note down
+const STUDIED_LINES = 8; // that the model writes, to measure its hand
+const SEEDS = 10_000; // "Another" draws from as many; short ones are easy to note down
 const PATIENCE = 3000; // milliseconds for the service worker to take over
 const BRIEFLY = 1000; // milliseconds for a browser to start a download
 
@@ -39,13 +39,13 @@ let fields = [];
 let hand;
 /** @type {{page: import('./page.js').Page, title: string, seed: number} | undefined} */
 let latest;
-let turns = 0; // of what the visitor asked for; what an earlier turn brings comes too late
+let turns = 0; // the visitor's requests so far; the results of an earlier turn are dropped
 
 async function start() {
   try {
     checkBrowser();
     const kept = await keepOffline();
-    model = new RemoteModel(showProgress); // not before: what it loads is to be kept
+    model = new RemoteModel(showProgress); // not before: the page keeps what this loads
     metadata = await model.load(modelUrl());
     fields = describe(metadata).map((description) => new Field(description));
     element('fields').append(...fields.map((field) => field.element));
@@ -73,16 +73,16 @@ function modelUrl() {
   return url.href;
 }
 
-/** Has the page kept for use without a network. Gives whether it is. */
+/** Keeps the page for use without a network. Returns whether that worked. */
 async function keepOffline() {
   const container = navigator.serviceWorker; // only https and localhost have it
   if (!container) return false;
   try {
     await container.register('service-worker.js');
   } catch {
-    return false; // storage is full or forbidden; the page works without
+    return false; // storage is full or forbidden; the page also works without a copy
   }
-  // It keeps what it sees being loaded, so it has to be there before the worker is.
+  // It keeps the files that it sees being loaded, so it must start before the worker.
   const taken = new Promise((resolve) =>
     container.addEventListener('controllerchange', resolve, { once: true }),
   );
@@ -128,7 +128,7 @@ function fieldOf(/** @type {string} */ name) {
   return fields.find((field) => field.description.name === name);
 }
 
-/** Writes what the settings say. */
+/** Writes with the chosen settings. */
 async function write() {
   const turn = ++turns;
   const before = main.dataset.state;
@@ -156,14 +156,14 @@ function readSettings() {
   return { mode: main.dataset.mode, seed, count: lines, steps, options };
 }
 
-/** Lines of their own, with the seeds that follow each other from `seed`. */
+/** Writes new lines; line i has the seed `seed + i`. */
 async function writeNew({ seed, count, steps, options }) {
   const lines = await generate(count, { seed, steps, options });
   const page = layOut(lines.map((line) => ({ rows: rawRows(line), prefix: [] })));
   return { prefix: null, lines, page, from: null };
 }
 
-/** One line that begins with what the visitor drew. */
+/** Writes one line that begins with the visitor's drawing. */
 async function goOn({ seed, steps, options }) {
   hand ??= studyHand();
   const drawn = pad.strokes.length ? adapt(pad.strokes, await hand, metadata.max_steps) : null;
@@ -180,14 +180,14 @@ async function goOn({ seed, steps, options }) {
   return { prefix, lines: [line], page, from };
 }
 
-/** The sequence that the model finds more probable. */
+/** Returns the sequence that the model finds more probable. */
 async function likelier(/** @type {Float32Array[]} */ sequences, /** @type {number} */ seed) {
   const scores = [];
   for (const x of sequences) scores.push(await model.score({ x, seed }));
   return sequences[scores.indexOf(Math.max(...scores))];
 }
 
-/** How the model writes by itself: what a visitor draws has to be like it. */
+/** Measures how the model writes by itself. The visitor's drawing is brought to that form. */
 async function studyHand() {
   const options = Object.entries(metadata.options).map(([name, option]) => [name, option.default]);
   const request = { seed: 0, steps: metadata.max_steps, options: Object.fromEntries(options) };
@@ -241,7 +241,7 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), BRIEFLY);
 }
 
-/** Which buttons can be pressed follows from the state. */
+/** Sets the state, which decides which buttons can be pressed. */
 function setState(/** @type {string} */ state) {
   main.dataset.state = state;
   const idle = !['loading', 'thinking', 'failed'].includes(state);

@@ -24,7 +24,7 @@ export class RemoteModel {
     });
   }
 
-  /** Fetches the model; gives its metadata. @returns {Promise<Record<string, any>>} */
+  /** Fetches the model and returns its metadata. @returns {Promise<Record<string, any>>} */
   load(/** @type {string} */ url) {
     return this.#call('load', url);
   }

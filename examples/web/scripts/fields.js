@@ -11,21 +11,21 @@ const MOST_LINES = 8;
 const LINES = 3;
 const SEED = 7;
 
-// What is said about the options of a model, and where they are worth trying. An option that is not
-// named here has its own name, its default and its whole range.
+// Texts for the options of a model, and the ranges that are worth trying. An option that is not
+// listed here shows its name, its default and its whole range.
 const WORDS = {
   temperature: {
     label: 'Temperature',
     hint: 'how freely the pen moves',
     span: [0, 1.5],
-    start: 0.5, // what samples look best at; a model's default of 1 is true to the data
+    start: 0.5, // samples look best at it; a model's default of 1 is true to the data
   },
   latent_temperature: { label: 'Latent temperature', hint: 'how freely it plans', span: [0, 1.5] },
   pen_bias: { label: 'Pen bias', hint: 'above 0, it lifts more often', span: [-3, 3] },
 };
 
 /**
- * What can be set for a model.
+ * Describes the settings of a model.
  *
  * @param {Record<string, any>} metadata
  * @returns {Description[]}
@@ -95,9 +95,9 @@ export class Field {
   }
 
   /**
-   * The number in the field.
+   * Returns the number in the field.
    *
-   * @throws {RangeError} if it is none, or out of range
+   * @throws {RangeError} if it is no number, or out of range
    */
   get value() {
     const { label, low, high, integer } = this.description;
@@ -117,7 +117,7 @@ export class Field {
     this.input.dispatchEvent(new Event('input'));
   }
 
-  /** A slider for the hand; the number beside it is the one for keyboard and screen reader. */
+  /** Makes a slider for the hand. Keyboards and screen readers use the number beside it. */
   #slider(/** @type {Description} */ { span, integer, start }) {
     const slider = Object.assign(document.createElement('input'), { type: 'range', tabIndex: -1 });
     slider.setAttribute('aria-hidden', 'true');

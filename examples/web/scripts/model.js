@@ -1,15 +1,15 @@
 /**
  * An exported model in the browser: fetches and checks it, and runs its signatures.
  *
- * Runs in the worker, see worker.js. What goes wrong is thrown as an Error whose message the page
- * shows as it is.
+ * It runs in the worker, see worker.js. Every failure is thrown as an Error, and the page shows its
+ * message as it is.
  */
 
 import { loadAndCompile, loadLiteRt, supportsFeature, Tensor } from '../vendor/litert/index.js';
 
 const FORMAT = 'vrnn_tf.export';
 const FORMAT_VERSION = 1;
-const PEN_ROWS = 'dx, dy, pen'; // the metadata's description of what a pen writes
+const PEN_ROWS = 'dx, dy, pen'; // how the metadata describe the rows of a pen
 const IDENTIFIER = 'TFL3'; // at byte 4 of every TFLite file
 const ARRAYS = { float32: Float32Array, int32: Int32Array };
 const RUNTIME = new URL('../vendor/litert/', import.meta.url);
@@ -59,11 +59,11 @@ export class PenModel {
   }
 
   /**
-   * Goes on from a beginning, in its style.
+   * Continues a beginning in its style.
    *
    * @param {{prefix: Float32Array, seed: number, steps: number,
    *     options: Record<string, number>}} request prefix is `[T * 3]`, normalised
-   * @returns {Promise<Float32Array>} what comes after the prefix
+   * @returns {Promise<Float32Array>} the rows after the prefix
    */
   async goOn({ prefix, seed, steps, options }) {
     const size = this.metadata.event_size;
@@ -85,7 +85,7 @@ export class PenModel {
   }
 
   /**
-   * How well the model knows a sequence.
+   * Returns how well the model explains a sequence.
    *
    * @param {{x: Float32Array, seed: number}} request x is `[T * 3]`, normalised
    * @returns {Promise<number>} the bound of its log-likelihood, nats
@@ -107,7 +107,7 @@ export class PenModel {
     return mark !== null && row[mark[0]] === mark[1];
   }
 
-  /** Runs a signature with named numbers or arrays; gives named arrays. */
+  /** Runs a signature with named numbers or arrays, and returns named arrays. */
   async #run(/** @type {string} */ signature, /** @type {Record<string, any>} */ values) {
     /** @type {Record<string, Tensor>} */
     const inputs = {};
@@ -150,7 +150,7 @@ async function fetchMetadata(/** @type {URL} */ url) {
   return metadata;
 }
 
-/** A response that is there. */
+/** Fetches a response and checks that it succeeded. */
 async function request(/** @type {URL | string} */ url) {
   const { pathname } = new URL(url);
   let response;
@@ -220,8 +220,8 @@ async function startRuntime(/** @type {Progress} */ onProgress) {
     manifest.bytes[`${build}.wasm`],
     (loaded, total) => onProgress('the runtime', loaded, total),
   );
-  // Where the runtime's start-up code looks for settings. It prints whatever it has to say as
-  // errors, most of it good news.
+  // The runtime's start-up code looks for settings here. It prints every message as an error,
+  // although most of them report no problem.
   globalThis.Module = { wasmBinary, printErr: (line) => log(line) };
   await loadLiteRt(new URL(`${build}.js`, RUNTIME).href);
 }

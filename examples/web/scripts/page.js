@@ -1,9 +1,9 @@
 /**
- * A page of handwriting: where every stroke lies, and as an SVG document.
+ * A page of handwriting: the place of every stroke, and the page as an SVG document.
  *
  * @typedef {import('./strokes.js').Point} Point
  * @typedef {import('./strokes.js').Row} Row
- * @typedef {{rows: Row[], prefix: Row[]}} Line raw rows; what the visitor wrote comes before them
+ * @typedef {{rows: Row[], prefix: Row[]}} Line raw rows; `prefix` is the visitor's, before `rows`
  * @typedef {{points: Point[], line: number, own: boolean}} Stroke own: the visitor's
  * @typedef {{strokes: Stroke[], width: number, height: number, letter: number, pen: number}} Page
  *     raw units, y down from the top left corner; letter: a usual height of a line; pen: its breadth
@@ -39,7 +39,7 @@ export function layOut(lines) {
   return { strokes, width: width + 2 * gap, height: top, letter, pen: PEN_BREADTH * letter };
 }
 
-/** Strokes and whose they are; what both have written at is cut where it changes hands. */
+/** Strokes and their writers. A stroke that both have written is cut where the writer changes. */
 function signedStrokes(/** @type {Line} */ { rows, prefix }) {
   const own = toStrokes(prefix);
   const all = toStrokes([...prefix, ...rows]);
@@ -97,7 +97,7 @@ ${paths}
 function pathData(/** @type {Point[]} */ points) {
   const start = `M${points[0].map(round).join(' ')}`;
   const rest = curves(points).map((curve) => `C${curve.map(round).join(' ')}`);
-  return start + (rest.join('') || 'h0'); // a line of no length: the round cap draws the dot
+  return start + (rest.join('') || 'h0'); // a line without length: the round cap draws the dot
 }
 
 function round(/** @type {number} */ value) {

@@ -41,16 +41,16 @@ export class Sheet {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#draw());
   }
 
-  /** Whether a page is being written. */
+  /** Says whether a page is being written. */
   get writing() {
     return this.#seconds < this.#duration;
   }
 
   /**
-   * Writes a page; the visitor's own strokes stand there already.
+   * Writes a page. The visitor's strokes are on it from the start.
    *
    * @param {Page} page
-   * @param {View | null} from what to zoom from, if not from the whole page
+   * @param {View | null} from the view to zoom from; null: that of the whole page
    * @returns {Promise<void>} settles when the page is written, or another takes its place
    */
   write(page, from = null) {
@@ -159,7 +159,7 @@ export class Sheet {
     this.#context.lineWidth = 1;
     this.#context.strokeStyle = this.#color('--rule');
     for (const rule of RULES) {
-      const y = Math.round(rule * height) + 0.5; // sharp on a screen of one pixel a unit
+      const y = Math.round(rule * height) + 0.5; // sharp on a screen with one pixel a unit
       this.#context.stroke(
         path(
           [MARGIN * width, y],
@@ -176,7 +176,7 @@ export class Sheet {
     for (const points of strokes) this.#context.stroke(path(points[0], curves(points)));
   }
 
-  /** The view at this moment. @returns {View} */
+  /** Returns the view at this moment. @returns {View} */
   #view(/** @type {Page} */ page) {
     const whole = this.#fit(page);
     if (!this.#from) return whole;
@@ -186,7 +186,7 @@ export class Sheet {
     return { scale: mix('scale'), x: mix('x'), y: mix('y') };
   }
 
-  /** The view of the whole page, centred. @returns {View} */
+  /** Returns the view of the whole page, centred. @returns {View} */
   #fit(/** @type {Page} */ page) {
     const { width, height } = this.#size;
     const scale = Math.min(
@@ -202,7 +202,7 @@ export class Sheet {
   }
 }
 
-/** When each stroke is written, in offsets since the pen started, and what it looks like. */
+/** Returns the time of each stroke, in offsets since the pen started, and its curves. */
 function timed(/** @type {Page} */ page) {
   let tick = 0;
   return page.strokes.map(({ points, own, line }, i) => {
@@ -221,6 +221,6 @@ function path(/** @type {Point} */ [x, y], /** @type {number[][]} */ segments) {
   shape.moveTo(x, y);
   for (const [ax, ay, bx, by, endX, endY] of segments)
     shape.bezierCurveTo(ax, ay, bx, by, endX, endY);
-  if (!segments.length) shape.lineTo(x + 1e-3, y); // a line of no length is not drawn
+  if (!segments.length) shape.lineTo(x + 1e-3, y); // canvas draws no line without length
   return shape;
 }

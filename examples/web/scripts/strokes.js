@@ -1,5 +1,5 @@
 /**
- * Pen sequences: rows of offsets as the model has them, strokes of points as people see them.
+ * Pen sequences: rows of offsets for the model, and strokes of points for people.
  *
  * @typedef {number[]} Row dx, dy, pen; y points up
  * @typedef {number[]} Point x, y
@@ -12,7 +12,7 @@ const PEN_UP = 0.5; // at or above it the pen lifts after the row's point
 const END_OF_LINE = 1.5; // at or above it the rows that follow are padding
 const FEWEST_POINTS = 8; // with fewer, the height of a line says nothing
 const FEWEST_OFFSETS = 2;
-const FLATTEST = 0.01; // height of a drawing over its size: what is flatter counts as this high
+const FLATTEST = 0.01; // height of a drawing over its size; a flatter drawing counts as this high
 
 /** Cuts a flat array `[T * 3]` into rows. @returns {Row[]} */
 export function toRows(/** @type {ArrayLike<number>} */ flat) {
@@ -21,7 +21,7 @@ export function toRows(/** @type {ArrayLike<number>} */ flat) {
   return rows;
 }
 
-/** Rows in the data's own units. @returns {Row[]} */
+/** Returns rows in the data's own units. @returns {Row[]} */
 export function toRaw(/** @type {Row[]} */ rows, /** @type {Normalization} */ { mean, std }) {
   return rows.map((row) => row.map((value, i) => value * std[i] + mean[i]));
 }
@@ -35,7 +35,7 @@ export function toNormalized(
 }
 
 /**
- * Turns raw rows into strokes; the pen starts down, at the origin.
+ * Turns raw rows into strokes. The pen starts down, at the origin.
  *
  * @param {Row[]} rows
  * @returns {Point[][]} y up
@@ -57,7 +57,7 @@ export function toStrokes(rows) {
 }
 
 /**
- * Turns strokes into raw rows; the first point is where the pen starts.
+ * Turns strokes into raw rows. The pen starts at the first point.
  *
  * @param {Point[][]} strokes y up
  * @returns {Row[]}
@@ -77,10 +77,10 @@ export function toOffsets(strokes) {
 }
 
 /**
- * Points at equal distances along a stroke, its two ends among them.
+ * Returns points at equal distances along a stroke, both ends included.
  *
  * @param {Point[]} stroke
- * @param {number} spacing about how far apart; a whole number of steps fits the stroke
+ * @param {number} spacing approximate distance; a whole number of steps fits the stroke
  * @returns {Point[]}
  */
 export function resample(stroke, spacing) {
@@ -105,7 +105,7 @@ export function resample(stroke, spacing) {
  * Measures the hand that a model writes in.
  *
  * @param {Row[][]} lines raw rows of sequences that the model wrote
- * @param {Normalization} normalization what to go by where the lines say too little
+ * @param {Normalization} normalization decides where the lines say too little
  * @returns {Hand}
  */
 export function measureHand(lines, normalization) {
@@ -123,19 +123,19 @@ export function measureHand(lines, normalization) {
 }
 
 /**
- * Makes of strokes that somebody drew what a model could have written: as high as its own writing,
- * with points as far apart.
+ * Turns strokes that somebody drew into rows that a model could have written: as high as its own
+ * writing, with points as far apart.
  *
  * @param {Point[][]} drawn pixels, y down
  * @param {Hand} hand
- * @param {number} maxSteps how many rows the model takes; of a longer drawing the end is kept
+ * @param {number} maxSteps how many rows the model reads; a longer drawing keeps its end
  * @returns {{rows: Row[], start: Point, scale: number} | null} raw rows, the pixel at which they
- *     start, and pixels a raw unit; null if nothing was drawn that the pen could go on from
+ *     start, and pixels a raw unit; null if the drawing has nothing to continue
  */
 export function adapt(drawn, hand, maxSteps) {
   const reach = Math.max(...extent(drawn.flat()));
   if (!reach) return null;
-  // Equal spacing first, or the places where the visitor was slow would count more.
+  // Spacing comes first. Otherwise places where the visitor was slow would count more.
   const even = drawn.flatMap((stroke) => resample(stroke, reach / 200));
   const scale = Math.max(spread(even), FLATTEST * reach) / hand.height;
   const points = drawn.map((stroke) => resample(stroke, hand.spacing * scale));
@@ -150,8 +150,8 @@ export function adapt(drawn, hand, maxSteps) {
 }
 
 /**
- * What a drawing may mean: that its last stroke is done, or that it goes on from there. The visitor
- * lifts the pen at the end in any case.
+ * Returns the two meanings of a drawing: its last stroke is done, or it goes on. The visitor lifts
+ * the pen at the end in either case.
  *
  * @param {Row[]} rows
  * @returns {Row[][]}
@@ -161,13 +161,13 @@ export function endings(rows) {
   return [1, 0].map((pen) => [...rows.slice(0, -1), [dx, dy, pen]]);
 }
 
-/** Width and height of what the points cover. */
+/** Returns the width and height of the points. */
 export function extent(/** @type {Point[]} */ points) {
   const { left, top, right, bottom } = bounds(points);
   return [right - left, bottom - top];
 }
 
-/** The smallest box around points; smallest y is `top`. */
+/** Returns the smallest box around points; `top` is the smallest y. */
 export function bounds(/** @type {Point[]} */ points) {
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
   for (const [x, y] of points) {
@@ -179,7 +179,7 @@ export function bounds(/** @type {Point[]} */ points) {
   return box;
 }
 
-/** The middle value; 0 if there is none. */
+/** Returns the middle value; 0 if there is none. */
 export function median(/** @type {number[]} */ values) {
   if (!values.length) return 0;
   const sorted = [...values].sort((a, b) => a - b);
@@ -187,7 +187,7 @@ export function median(/** @type {number[]} */ values) {
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
 }
 
-/** Standard deviation of y around the straight line that the writing follows. */
+/** Returns the standard deviation of y around the straight line that the writing follows. */
 function spread(/** @type {Point[]} */ points) {
   const n = points.length;
   const mean = [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / n);

@@ -1,8 +1,9 @@
 /**
  * The thread that the model runs in, so that the page never waits for it.
  *
- * A classic worker: LiteRT.js loads its start-up code with importScripts, which module workers lack.
- * Takes {id, name, argument}, answers {id, result} or {id, error}; while loading, {progress}.
+ * It is a classic worker, because LiteRT.js loads its start-up code with importScripts and module
+ * workers lack that. It takes {id, name, argument} and answers {id, result} or {id, error}. While it
+ * loads, it sends {progress}.
  */
 
 const loaded = import('./model.js');

@@ -38,11 +38,11 @@ class Handwriting private constructor(private val model: CompiledModel, metadata
     private val outputs = mapOf(Names.FloatOutput.X to x, Names.IntOutput.LENGTH to length)
 
     /**
-     * Writes a line: the one that Python writes for the same arguments.
+     * Writes the line that Python writes for the same arguments.
      *
-     * @param seed says which line.
-     * @param steps at most so many; the file clips it to 0 .. [maxSteps].
-     * @param values of the options that shall not have their defaults; the file clips them too.
+     * @param seed decides which line is written.
+     * @param steps the largest number of steps; the file clips it to 0 .. [maxSteps].
+     * @param values of the options that differ from their defaults; the file clips them too.
      * @return rows (dx, dy, pen) in the data's own units, y up: as many as the line has steps.
      */
     suspend fun generate(
@@ -54,7 +54,7 @@ class Handwriting private constructor(private val model: CompiledModel, metadata
         run(seed, steps, values)
     }
 
-    // One line at a time: the buffers are shared, and `close` waits for whoever writes.
+    // The buffers are shared, so one line is written at a time. `close` waits for the line.
     @Synchronized
     private fun run(seed: Int, steps: Int, values: Map<String, Float>): FloatArray {
         this.seed.writeInt(intArrayOf(seed))

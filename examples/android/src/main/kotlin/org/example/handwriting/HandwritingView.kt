@@ -21,7 +21,7 @@ class HandwritingView(context: Context, attributes: AttributeSet? = null) :
         strokeCap = Paint.Cap.ROUND
         strokeJoin = Paint.Join.ROUND
     }
-    private val path = Path() // what is written so far, in the units of the rows
+    private val path = Path() // the strokes written so far, in the units of the rows
     private val box = RectF() // of the whole line
     private var rows = FloatArray(0)
     private var written = 0 // rows of `path`
@@ -73,7 +73,7 @@ class HandwritingView(context: Context, attributes: AttributeSet? = null) :
 
     private fun touchDown() {
         path.moveTo(penX, penY)
-        path.rLineTo(paint.strokeWidth / 100, 0f) // a dot has to have a length
+        path.rLineTo(paint.strokeWidth / 100, 0f) // a dot needs a length to be drawn
     }
 
     override fun onDraw(canvas: Canvas) {

@@ -17,7 +17,7 @@ object Names {
         const val STEPS = "steps"
     }
 
-    /** The other inputs are the options of the metadata, float32 [1]. This one the page sets. */
+    /** The other inputs are the options of the metadata, float32 [1]. The page sets this one. */
     object Option {
         const val TEMPERATURE = "temperature"
     }
