@@ -75,7 +75,7 @@ def test_the_source_distribution_holds_sources_and_documentation_alone(distribut
     (archive,) = distributions.glob("*.tar.gz")
     with tarfile.open(archive) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
-    assert {"LICENSE", "README.md", "CITATION.cff", "docs/theory.md"} <= names
+    assert {"LICENSE", "README.md", "CITATION.cff", "mkdocs.yml", "docs/theory.md"} <= names
     assert {"vrnn_tf/py.typed", "train/run.py", "export/__init__.py"} <= names
     assert not [name for name in names if name.startswith(("tests", "examples", ".ci", "site"))]
 
