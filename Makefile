@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-slow check benchmark install
+.PHONY: demo test test-slow check docs benchmark install
 
 install: $(INSTALLED)
 
@@ -27,6 +27,12 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+# The site in site/. A broken link, a missing anchor and an undocumented public name are errors.
+# Not --quiet, which would silence --strict as well.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python -m pytest -q tests/test_reference.py
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m benchmarks
