@@ -19,6 +19,7 @@ from vrnn_tf.model import generation
 from vrnn_tf.model import inputs as model_inputs
 from vrnn_tf.model.carried import COUNTER, add_carried, read_carried, write_carried
 from vrnn_tf.model.construction import (
+    DEFAULT_WIDTH,
     POSTERIORS,
     Construction,
     check_embedding_size,
@@ -49,13 +50,14 @@ def _argument_of_objective(name: str) -> property:
 class VRNN(ObservingModel):
     """A recurrent model of sequences with a latent variable at every time step.
 
-    Each step draws z_t from a prior that reads h_{t-1}, x_t from a decoder that reads z_t and
-    h_{t-1}, and updates h (Eqs. 5-7). Training maximises the lower bound of Eq. (11),
+    Each step draws z_t from a prior that reads h_{t-1}, draws x_t from a decoder that reads z_t
+    and h_{t-1}, and updates h (Eqs. 5-7). Training maximises the lower bound of Eq. (11),
 
-        sum_t log p(x_t | z_<=t, x_<t) - KL(q(z_t | x_<=t, z_<t) || p(z_t | x_<t, z_<t)),
+        sum_t log p(x_t | z_<=t, x_<t) - KL(q(z_t | x_<=t, z_<t) || p(z_t | x_<t, z_<t)).
 
-    whose two terms enter through `add_loss`: `fit` needs no targets and no loss function. The
-    models of the paper are configurations:
+    Its two terms enter through `add_loss`, so `fit` needs no targets and no loss function.
+    Eqs. (5), (6), (7) and (9) stand in `vrnn_tf/core/cell.py`, Eq. (11) in
+    `vrnn_tf/bounds/evidence_lower_bound.py`. The models of the paper are configurations:
 
         RNN-Gauss     likelihood "gaussian", latent_size 0
         RNN-GMM       likelihood "gmm" (pen strokes: "bivariate_gmm"), latent_size 0
@@ -64,34 +66,38 @@ class VRNN(ObservingModel):
         VRNN-GMM      likelihood "gmm" (pen strokes: "bivariate_gmm")
 
     Args:
-        likelihood: name, `{"name": name, **arguments}` or a `likelihoods.Likelihood`.
+        likelihood: a name, `{"name": name, **arguments}` or a `likelihoods.Likelihood`, which
+            keeps the weights that it has.
         latent_size: Z; 0 for a model without a latent variable.
-        recurrent_units: units of the core; several integers make a stack. Leave it None when
+        recurrent_units: the units of the core. Several integers make a stack. Leave it None when
             `recurrent_cell` is a cell.
         recurrent_cell: "lstm", "gru", "simple_rnn", any Keras recurrent cell or a list of them.
-        hidden_units: widths of the hidden layers of phi_x, phi_z, prior, posterior and decoder: an
-            integer (one layer), a sequence, or `{network: either}` (150 where a name is missing).
-        activation: of the hidden layers.
-        embedding_size: length of the symbol vectors that phi_x starts with; categorical only.
+        hidden_units: the widths of the hidden layers of phi_x, phi_z, prior, posterior and decoder:
+            an integer (one layer), a sequence, or `{network: either}`. A network that is not named
+            has one layer of 150.
+        activation: the activation of the hidden layers.
+        embedding_size: the length of the symbol vectors that phi_x starts with. A likelihood of
+            symbols needs it, the others refuse it.
         prior: "conditional" (Eq. 5) or "standard_normal" (VRNN-I).
-        posterior: "filtering" (Eq. 9), "smoothing" (also reads x_>t, through a recurrence that runs
-            backwards), "residual" (its mean is relative to the prior's) or "residual_smoothing".
+        posterior: "filtering" (Eq. 9), "smoothing" (it also reads x_>t, through a recurrence that
+            runs backwards), "residual" (its mean is relative to the prior's) or
+            "residual_smoothing".
         initialization: "glorot" (Keras's defaults) or "paper".
         max_norm: the largest norm of the columns of non-recurrent kernels, or None.
-        min_scale: floor of the scales of prior and posterior.
+        min_scale: the floor of the scales of prior and posterior.
         bound: what training maximises and the metrics show: "elbo" (Eq. 11), or an IWAE or FIVO
             bound, `{"name": "fivo", "num_samples": 4}`; see `bounds.Bound`.
-        kl_weight: weight of the KL term in the loss, with IWAE and FIVO of log q(z) - log p(z). The
-            metrics of evaluation always show the true bound.
+        kl_weight: the weight of the KL term in the loss, or of log q(z) - log p(z) with IWAE and
+            FIVO. The metrics of evaluation always show the true bound.
         kl_warmup_steps: training steps over which the weight grows linearly to `kl_weight`.
-        free_nats: nats a step of KL that cost nothing ("free bits"); with the ELBO only.
-        dropout: the share of phi_x(x) that training sets to zero, anew at each step; posterior and
-            recurrence read what is left, scaled up by 1 / (1 - dropout).
+        free_nats: nats a step of KL that cost nothing ("free bits"). It goes with the ELBO only.
+        dropout: the share of phi_x(x) that training sets to zero, anew at each step. Posterior and
+            recurrence read the rest, scaled up by 1 / (1 - dropout).
         skip_non_finite: whether training leaves out a batch whose gradient is not finite and counts
-            it in the metric "skipped", instead of spreading NaN. Not with several replicas.
+            it in the metric "skipped", instead of spreading NaN. Several replicas refuse it.
         stateful_batch_size: B of `fit` and `evaluate` on chunks of long sequences, or None. The
             states then go on from one batch to the next wherever `reset` is not 1.
-        seed: fixes initial weights and noise.
+        seed: fixes the initial weights and the noise.
 
     Call arguments:
         inputs: x `[B, T, D]`, or a dictionary of "x", "mask" `[B, T]` (1 or True where there is an
@@ -103,18 +109,19 @@ class VRNN(ObservingModel):
         A dictionary: log_likelihood and kl `[B, T]` (nats a step, 0 where masked), raw_parameters
         `[B, T, P]` (see `likelihood.parameters`), h_tm1 `[B, T, H]` and, with a latent variable,
         prior_loc, prior_scale, posterior_loc, posterior_scale and z `[B, T, Z]`. With an IWAE or
-        FIVO bound also the bound `[B]` under its name, in training and on chunks nothing else.
+        FIVO bound it also holds the bound `[B]` under its name; in training and on chunks it then
+        holds nothing else.
 
     Masking:
-        What stands at masked steps changes nothing: neither loss, gradients nor states.
+        What stands at masked steps changes neither loss, nor gradients, nor states.
 
     Raises:
         ValueError: for arguments or inputs that are not as above.
 
     Differences:
-        The paper's code has no `end_of_sequence`, no KL weight, no free bits and no dropout; they
+        The paper's code has no `end_of_sequence`, no KL weight, no free bits and no dropout. They
         are off here unless a preset turns them on. `initialization="paper"` with
-        `max_norm=1.9365` has its initial weights and constraint.
+        `max_norm=1.9365` gives the initial weights and the constraint of that code.
 
     Example:
 
@@ -135,7 +142,7 @@ class VRNN(ObservingModel):
         latent_size: int = 50,
         recurrent_units: int | Sequence[int] | None = None,
         recurrent_cell: str | keras.Layer | Sequence[keras.Layer] = "lstm",
-        hidden_units: int | Sequence[int] | Mapping[str, int | Sequence[int]] = 150,
+        hidden_units: int | Sequence[int] | Mapping[str, int | Sequence[int]] = DEFAULT_WIDTH,
         activation: str = "relu",
         embedding_size: int | None = None,
         prior: str = "conditional",
@@ -174,6 +181,8 @@ class VRNN(ObservingModel):
             check_integer("stateful_batch_size", stateful_batch_size, 1)
         self.stateful_batch_size = stateful_batch_size
         self.seed = check_integer("seed", seed, -(2**31))
+        if self.likelihood is not likelihood:
+            self.likelihood.initialize(self.seed)
         self.initialization = Initialization(
             initialization, self.seed, self.max_norm, self.dtype_policy
         )
@@ -183,7 +192,6 @@ class VRNN(ObservingModel):
 
     def _make_layers(self) -> None:
         core = make_core(self.recurrent_cell, self.recurrent_units, self.initialization)
-        self.likelihood.initialize(self.seed)
         self.likelihood_weights = self.likelihood.layer  # for Keras to find them
         make = Construction(
             self.likelihood,
@@ -203,7 +211,7 @@ class VRNN(ObservingModel):
         self.decoder = make.decoder()
 
     def build(self, input_shape=None):
-        """Creates every weight; the constructor calls it, since all sizes are known there."""
+        """Creates every weight. The constructor calls it, because all sizes are known there."""
         if self.built:
             return
         self.phi_x.build((None, None, self.likelihood.event_size))
@@ -234,7 +242,7 @@ class VRNN(ObservingModel):
     # --- training --------------------------------------------------------------------------------
 
     def compile(self, *args, jit_compile: bool = False, **kwargs):
-        """As `keras.Model.compile`, without XLA unless asked: it compiles anew for each length."""
+        """Compiles as `keras.Model` does, but without XLA, which compiles anew for each length."""
         for name, value in (
             ("jit_compile", jit_compile),
             ("skip_non_finite", self.skip_non_finite),
@@ -250,7 +258,7 @@ class VRNN(ObservingModel):
             skip_non_finite(self, self.skipped)
 
     def compile_from_config(self, config: dict[str, Any]):
-        """Compiles a loaded model, which Keras leaves to a class with a `compile` of its own."""
+        """Compiles a loaded model. Keras leaves that to a class that overrides `compile`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -273,12 +281,12 @@ class VRNN(ObservingModel):
         return outputs
 
     def fit(self, *args, **kwargs):
-        """As `keras.Model.fit`, on x alone."""
+        """Trains as `keras.Model.fit` does, on x alone."""
         model_inputs.refuse_targets(kwargs)
         return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
-        """As `keras.Model.evaluate`, on x alone. The noise of z is the same in every call."""
+        """Evaluates as `keras.Model` does, on x alone. Every call has the same noise of z."""
         model_inputs.refuse_targets(kwargs)
         return super().evaluate(*args, **kwargs)
 
