@@ -1,0 +1,50 @@
+"""What people read on standard error: one line for each mistake, nothing from TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+import typer
+
+_LONGEST_MESSAGE = 1_000  # characters
+
+
+@contextlib.contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turns what a user can cause into one line and exit code 2."""
+    warnings.filterwarnings("ignore", category=UserWarning, module="keras")
+    warnings.showwarning = _show_warning
+    try:
+        yield
+    except (ValueError, OSError, ArithmeticError) as error:
+        message = " ".join(str(error).split())
+        if len(message) > _LONGEST_MESSAGE:  # it shows a value that is no less long
+            message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 2 :]}"
+        typer.echo(f"vrnn: {message}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if category.__module__.startswith("vrnn_tf"):
+        typer.echo(f"vrnn: warning: {message}", err=True)
+
+
+def import_tensorflow_quietly() -> None:
+    """Imports TensorFlow without the messages that its libraries print while they load."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import absl.logging
+        import tensorflow  # noqa: F401
+
+        absl.logging.set_verbosity(absl.logging.ERROR)
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)

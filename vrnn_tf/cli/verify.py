@@ -1,0 +1,67 @@
+"""`vrnn verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.options import DataDir, DataOptions, OtherDataset, Split, absolute, key_values
+from vrnn_tf.cli.tables import print_table
+from vrnn_tf.validation import check_integer
+
+
+def verify(
+    directory: Annotated[Path, typer.Argument(help="What `vrnn export` wrote.")],
+    run: Annotated[
+        Path | None, typer.Option(help="The run it was made from: compare on its data too.")
+    ] = None,
+    sequences: Annotated[int, typer.Option(help="How many of them, the first of the split.")] = 64,
+    dataset: OtherDataset = None,
+    data_dir: DataDir = None,
+    data: DataOptions = None,
+    split: Split = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
+) -> None:
+    """Compares Keras, SavedModel and TFLite: values, bound, sizes, operators, speed, memory.
+
+    With --run also on real sequences: how much of the bound a quantised file loses. Exits
+    with 1 if they disagree.
+
+    Example: `vrnn verify exported --run runs/demo --split validation`
+    """
+    with clear_errors():
+        check_integer("sequences", sequences, 1)
+        given = {"--dataset": dataset, "--data-dir": data_dir, "--data": data, "--split": split}
+        for name, value in given.items():
+            if run is None and value:
+                raise ValueError(f"{name} says which data of a run. Received no --run. Add it.")
+        import_tensorflow_quietly()
+        from vrnn_tf import files
+        from vrnn_tf.export import metadata
+        from vrnn_tf.export import verify as verification
+        from vrnn_tf.train import run as runs
+
+        real = None
+        if run is not None:
+            described = metadata.read(directory / metadata.FILE_NAME)
+            loaded, found = runs.load_with_data(
+                run, split, dataset, absolute(data_dir), key_values("--data", data)
+            )
+            if loaded.normalization.to_dict() != described["normalization"]:
+                raise ValueError(
+                    f"{directory} was not made from {run}: their normalisations differ. Choose the "
+                    "run that was exported."
+                )
+            typer.echo(f"{found.dataset}, {found.split}")
+            real = found.sequences[:sequences]
+        report = verification.verify(directory, real)
+        print_table(verification.table(report))
+        for name, operators in report["operators"].items():
+            typer.echo(f"{name} uses {', '.join(operators)}")
+        if json is not None:
+            files.write_json(json, report)
+    if not report["passed"]:
+        raise typer.Exit(1)
