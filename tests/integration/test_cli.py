@@ -235,7 +235,7 @@ def test_help_has_an_example_for_every_command():
 
 
 def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(tmp_path, monkeypatch):
-    def interrupted(config, out, *arguments):
+    def interrupted(config, out, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "train", interrupted)

@@ -140,7 +140,15 @@ def train(
         bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
         try:
             summary = run.train(
-                config, out, resume, overwrite, tensorboard, bar, accept_changes, repeat, strategy
+                config,
+                out,
+                resume=resume,
+                overwrite=overwrite,
+                tensorboard=tensorboard,
+                verbose=bar,
+                accept_changes=accept_changes,
+                repeat_of=repeat,
+                strategy=strategy,
             )
         except KeyboardInterrupt:
             usable = (out / "model.keras").exists()
