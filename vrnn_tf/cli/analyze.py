@@ -20,6 +20,7 @@ from vrnn_tf.cli.options import (
 )
 
 
+@clear_errors()
 def analyze(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Out,
@@ -41,36 +42,35 @@ def analyze(
 
     Example: `vrnn analyze runs/demo --out analysis`
     """
-    with clear_errors():
-        from vrnn_tf.validation import check_integer
+    from vrnn_tf.validation import check_integer
 
-        check_integer("num", num, 1)
-        import_tensorflow_quietly()
-        from vrnn_tf.tasks import analysis
-        from vrnn_tf.train import run as runs
+    check_integer("num", num, 1)
+    import_tensorflow_quietly()
+    from vrnn_tf.tasks import analysis
+    from vrnn_tf.train import run as runs
 
-        options = key_values("--data", data)
-        loaded, found = runs.load_with_data(run, split, dataset, absolute(data_dir), options)
-        result = analysis.analyze(
-            loaded.model,
-            found.sequences[:num],
-            loaded.normalization,
+    options = key_values("--data", data)
+    loaded, found = runs.load_with_data(run, split, dataset, absolute(data_dir), options)
+    result = analysis.analyze(
+        loaded.model,
+        found.sequences[:num],
+        loaded.normalization,
+        loaded.medium,
+        out,
+        seed,
+    )
+    if beside:
+        every = {str(run): loaded, **{str(path): runs.load(path) for path in beside}}
+        if len({one.medium for one in every.values()}) > 1:
+            raise ValueError("Runs to compare must be of one kind of data, in one unit.")
+        analysis.compare_samples(
+            {name: (one.model, one.normalization) for name, one in every.items()},
             loaded.medium,
-            out,
-            seed,
+            max(map(len, found.sequences[:num])),
+            out / "side_by_side.png",
+            seed=seed,
         )
-        if beside:
-            every = {str(run): loaded, **{str(path): runs.load(path) for path in beside}}
-            if len({one.medium for one in every.values()}) > 1:
-                raise ValueError("Runs to compare must be of one kind of data, in one unit.")
-            analysis.compare_samples(
-                {name: (one.model, one.normalization) for name, one in every.items()},
-                loaded.medium,
-                max(map(len, found.sequences[:num])),
-                out / "side_by_side.png",
-                seed=seed,
-            )
-        typer.echo(
-            f"{out}: {found.dataset}, {found.split}: KL {result['kl']:.3f} nats a step, "
-            f"{result['active_dimensions']} of {result['dimensions']} dimensions of z are used"
-        )
+    typer.echo(
+        f"{out}: {found.dataset}, {found.split}: KL {result['kl']:.3f} nats a step, "
+        f"{result['active_dimensions']} of {result['dimensions']} dimensions of z are used"
+    )

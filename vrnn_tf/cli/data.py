@@ -16,46 +16,47 @@ app = typer.Typer(help="Data sets: list, info, prepare.", no_args_is_help=True)
 
 
 @app.command("list")
+@clear_errors()
 def list_data() -> None:
     """Lists the data sets and what they hold."""
-    with clear_errors():
-        from vrnn_tf.train import datasets
+    from vrnn_tf.train import datasets
 
-        rows = []
-        for name in datasets.names():
-            cls = datasets.get(name)
-            needs = "files" if not cls.DOWNLOADS else "download or files"
-            needs = "nothing" if name == "synthetic_handwriting" else needs
-            rows.append({"name": name, "kind": cls.KIND, "what": cls.SUMMARY, "needs": needs})
-        print_table(rows)
+    rows = []
+    for name in datasets.names():
+        cls = datasets.get(name)
+        needs = "files" if not cls.DOWNLOADS else "download or files"
+        needs = "nothing" if name == "synthetic_handwriting" else needs
+        rows.append({"name": name, "kind": cls.KIND, "what": cls.SUMMARY, "needs": needs})
+    print_table(rows)
 
 
 @app.command()
+@clear_errors()
 def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> None:
     """Shows what a data set is, its licence and citation, what to fetch, and its options.
 
     Example: `vrnn data info iam_ondb`
     """
-    with clear_errors():
-        import dataclasses
+    import dataclasses
 
-        from vrnn_tf.train import datasets
+    from vrnn_tf.train import datasets
 
-        cls = datasets.get(name)
-        typer.echo(f"{name} ({cls.KIND}): {cls.SUMMARY}\n")
-        for title in ("HOMEPAGE", "LICENSE", "LAYOUT", "CITATION"):
-            if getattr(cls, title):
-                typer.echo(f"{title.capitalize()}:\n{getattr(cls, title).strip()}\n")
-        for file, (url, digest) in cls.DOWNLOADS.items():
-            typer.echo(f"Without --data-dir it fetches {file}: {url} (SHA-256 {digest})\n")
-        for field in dataclasses.fields(cls.Options):
-            typer.echo(f"--data {field.name}={field.default!r}")
-        for options in reversed(cls.Options.__mro__):
-            if dataclasses.is_dataclass(options) and dataclasses.fields(options):
-                typer.echo("\n" + inspect.cleandoc(options.__doc__ or ""))
+    cls = datasets.get(name)
+    typer.echo(f"{name} ({cls.KIND}): {cls.SUMMARY}\n")
+    for title in ("HOMEPAGE", "LICENSE", "LAYOUT", "CITATION"):
+        if getattr(cls, title):
+            typer.echo(f"{title.capitalize()}:\n{getattr(cls, title).strip()}\n")
+    for file, (url, digest) in cls.DOWNLOADS.items():
+        typer.echo(f"Without --data-dir it fetches {file}: {url} (SHA-256 {digest})\n")
+    for field in dataclasses.fields(cls.Options):
+        typer.echo(f"--data {field.name}={field.default!r}")
+    for options in reversed(cls.Options.__mro__):
+        if dataclasses.is_dataclass(options) and dataclasses.fields(options):
+            typer.echo("\n" + inspect.cleandoc(options.__doc__ or ""))
 
 
 @app.command()
+@clear_errors()
 def prepare(
     name: Annotated[str, typer.Argument(help="Name of a data set.")],
     data_dir: DataDir = None,
@@ -76,22 +77,21 @@ def prepare(
 
     Example: `vrnn data prepare iam_ondb --data-dir IAM`
     """
-    with clear_errors():
-        import_tensorflow_quietly()
-        from vrnn_tf.train import datasets
+    import_tensorflow_quietly()
+    from vrnn_tf.train import datasets
 
-        if beam:
-            logging.disable(logging.WARNING)  # Beam repeats what its workers log
-        builder = datasets.get(name).prepare(
-            data_dir,
-            prepared_dir,
-            strict,
-            key_values("--beam", beam) if beam else None,
-            **key_values("--data", data),
-        )
-        facts = builder.facts()
-        for split, count in facts.get("records", {}).items():
-            typer.echo(f"{name}: {count} records in {split}")
-        skipped = facts.get("skipped", {})
-        if skipped.get("count"):
-            typer.echo(f"{name}: {skipped['count']} skipped, as the warnings say")
+    if beam:
+        logging.disable(logging.WARNING)  # Beam repeats what its workers log
+    builder = datasets.get(name).prepare(
+        data_dir,
+        prepared_dir,
+        strict,
+        key_values("--beam", beam) if beam else None,
+        **key_values("--data", data),
+    )
+    facts = builder.facts()
+    for split, count in facts.get("records", {}).items():
+        typer.echo(f"{name}: {count} records in {split}")
+    skipped = facts.get("skipped", {})
+    if skipped.get("count"):
+        typer.echo(f"{name}: {skipped['count']} skipped, as the warnings say")

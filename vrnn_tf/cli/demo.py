@@ -11,6 +11,7 @@ import typer
 from vrnn_tf.cli.errors import clear_errors
 
 
+@clear_errors()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the demo.")] = Path("demo"),
 ) -> None:
@@ -20,32 +21,31 @@ def demo(
 
     Example: `vrnn demo --out demo`
     """
-    with clear_errors():
-        import subprocess
-        import time
+    import subprocess
+    import time
 
-        from vrnn_tf import files
+    from vrnn_tf import files
 
-        started = time.time()
-        run, exported = out / "run", out / "export"
-        lite = str(exported / "model.tflite")
-        sample = ["generate", lite, "--num", "8", "--seed", "4", "--temperature", "0.4", "--out"]
-        for arguments in (
-            ["train", "demo", "--out", str(run), "--overwrite"],
-            ["export", str(run), "--out", str(exported)],
-            [*sample, str(out / "handwriting.svg")],
-            [*sample, str(out / "handwriting.png")],
-            ["verify", str(exported), "--run", str(run), "--json", str(out / "verify.json")],
-        ):
-            typer.echo(f"\n$ vrnn {' '.join(arguments)}")
-            code = subprocess.run([sys.executable, "-m", "vrnn_tf.cli", *arguments]).returncode
-            if code:
-                raise typer.Exit(code)
-        report = {
-            "training": files.read_json(run / "summary.json"),
-            "export": files.read_json(out / "verify.json"),
-            "seconds": round(time.time() - started, 1),
-        }
-        files.write_json(out / "report.json", report)
-        (out / "verify.json").unlink()
-        typer.echo(f"\n{out / 'report.json'} and {out / 'handwriting.png'} are ready.")
+    started = time.time()
+    run, exported = out / "run", out / "export"
+    lite = str(exported / "model.tflite")
+    sample = ["generate", lite, "--num", "8", "--seed", "4", "--temperature", "0.4", "--out"]
+    for arguments in (
+        ["train", "demo", "--out", str(run), "--overwrite"],
+        ["export", str(run), "--out", str(exported)],
+        [*sample, str(out / "handwriting.svg")],
+        [*sample, str(out / "handwriting.png")],
+        ["verify", str(exported), "--run", str(run), "--json", str(out / "verify.json")],
+    ):
+        typer.echo(f"\n$ vrnn {' '.join(arguments)}")
+        code = subprocess.run([sys.executable, "-m", "vrnn_tf.cli", *arguments]).returncode
+        if code:
+            raise typer.Exit(code)
+    report = {
+        "training": files.read_json(run / "summary.json"),
+        "export": files.read_json(out / "verify.json"),
+        "seconds": round(time.time() - started, 1),
+    }
+    files.write_json(out / "report.json", report)
+    (out / "verify.json").unlink()
+    typer.echo(f"\n{out / 'report.json'} and {out / 'handwriting.png'} are ready.")

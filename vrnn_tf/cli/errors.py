@@ -15,7 +15,7 @@ _LONGEST_MESSAGE = 1_000  # characters
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turns what a user can cause into one line and exit code 2."""
+    """Decorates a command: what a user can cause becomes one line and exit code 2."""
     warnings.filterwarnings("ignore", category=UserWarning, module="keras")
     warnings.showwarning = _show_warning
     try:

@@ -21,6 +21,7 @@ from vrnn_tf.cli.options import (
 from vrnn_tf.cli.tables import print_table
 
 
+@clear_errors()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     dataset: OtherDataset = None,
@@ -48,36 +49,35 @@ def evaluate(
 
     Example: `vrnn evaluate runs/demo --split validation --bound iwae --samples 40`
     """
-    with clear_errors():
-        import json as json_format
+    import json as json_format
 
-        import_tensorflow_quietly()
-        from vrnn_tf.train import run as runs
+    import_tensorflow_quietly()
+    from vrnn_tf.train import run as runs
 
-        result = runs.evaluate(
-            run,
-            split,
-            bound,
-            (1 if bound == "elbo" else 40) if samples is None else samples,
-            beside=beside or (),
-            dataset=dataset,
-            data_dir=absolute(data_dir),
-            dataset_options=key_values("--data", data),
-            resampling=resampling,
-            repeats=repeats,
-            seed=seed,
-        )
-        if json:
-            typer.echo(json_format.dumps(result, indent=1))
-            return
-        typer.echo(
-            f"{result['dataset']}, {result['split']}: {result['num_sequences']} sequences, "
-            f"{result['num_steps']} steps, {result['bound']}"
-        )
-        rows = _evaluation_rows(result)
-        print_table(rows)
-        if any(row["of x"] == "raw" for row in rows):
-            typer.echo(f"raw: {result['units']}")
+    result = runs.evaluate(
+        run,
+        split,
+        bound,
+        (1 if bound == "elbo" else 40) if samples is None else samples,
+        beside=beside or (),
+        dataset=dataset,
+        data_dir=absolute(data_dir),
+        dataset_options=key_values("--data", data),
+        resampling=resampling,
+        repeats=repeats,
+        seed=seed,
+    )
+    if json:
+        typer.echo(json_format.dumps(result, indent=1))
+        return
+    typer.echo(
+        f"{result['dataset']}, {result['split']}: {result['num_sequences']} sequences, "
+        f"{result['num_steps']} steps, {result['bound']}"
+    )
+    rows = _evaluation_rows(result)
+    print_table(rows)
+    if any(row["of x"] == "raw" for row in rows):
+        typer.echo(f"raw: {result['units']}")
 
 
 def _evaluation_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:

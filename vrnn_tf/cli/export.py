@@ -11,6 +11,7 @@ from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
 from vrnn_tf.cli.options import Out
 
 
+@clear_errors()
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Out,
@@ -33,25 +34,24 @@ def export(
     Examples: `vrnn export runs/demo --out exported`;
     `vrnn export runs/demo --out exported --serving handwriting`
     """
-    with clear_errors():
-        import_tensorflow_quietly()
-        from vrnn_tf.export import exporter
-        from vrnn_tf.train import run as runs
+    import_tensorflow_quietly()
+    from vrnn_tf.export import exporter
+    from vrnn_tf.train import run as runs
 
-        loaded = runs.load(run)
-        exporter.export(
-            loaded.model,
-            out,
-            max_steps=int(loaded.metadata["longest_sequence"]) if max_steps is None else max_steps,
-            normalization=loaded.normalization.to_dict(),
-            units=loaded.medium.units,
-            extra_metadata={"medium": loaded.medium.to_dict()},
-            quantize=tuple(quantize or ("none", "int8")),
-            serving=serving,
-        )
-        for path in sorted(out.glob("*.tflite")):
-            typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
-        typer.echo(f"{out / 'saved_model'}: for tf.saved_model.load, C, and TF Serving")
-        if serving is not None:
-            folder = out / exporter.SERVING_FOLDER
-            typer.echo(f"{folder}: TF Serving's {serving}/, model.config and batching.config")
+    loaded = runs.load(run)
+    exporter.export(
+        loaded.model,
+        out,
+        max_steps=int(loaded.metadata["longest_sequence"]) if max_steps is None else max_steps,
+        normalization=loaded.normalization.to_dict(),
+        units=loaded.medium.units,
+        extra_metadata={"medium": loaded.medium.to_dict()},
+        quantize=tuple(quantize or ("none", "int8")),
+        serving=serving,
+    )
+    for path in sorted(out.glob("*.tflite")):
+        typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    typer.echo(f"{out / 'saved_model'}: for tf.saved_model.load, C, and TF Serving")
+    if serving is not None:
+        folder = out / exporter.SERVING_FOLDER
+        typer.echo(f"{folder}: TF Serving's {serving}/, model.config and batching.config")

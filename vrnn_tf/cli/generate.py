@@ -22,6 +22,7 @@ _NOISE_SIZE = 64  # numbers, in the order of the noise of a step
 Draw = Callable[[int, int | None, int, dict[str, float | None], Path | None], list]
 
 
+@clear_errors()
 def generate(
     source: Annotated[Path, typer.Argument(help="A run folder or an exported .tflite file.")],
     out: Out,
@@ -50,20 +51,19 @@ def generate(
 
     Example: `vrnn generate runs/demo --num 8 --seed 7 --out lines.svg`
     """
-    with clear_errors():
-        options: dict[str, float | None] = {
-            "latent_temperature": latent_temperature,
-            "pen_bias": pen_bias,
-        }
-        if not source.exists():
-            raise ValueError(f"{source} does not exist. Give a run folder or a .tflite file.")
-        open_source = _open_file if source.suffix == ".tflite" else _open_run
-        medium, draw = open_source(source)
-        media.check_suffix(out, (*medium.suffixes, ".npz"))
-        options["temperature"] = medium.temperature if temperature is None else temperature
-        sequences = draw(num, steps, seed, options, prime)
-        medium.save(out, sequences)
-        typer.echo(f"{out}: {num} sequences, {[len(x) for x in sequences]} steps")
+    options: dict[str, float | None] = {
+        "latent_temperature": latent_temperature,
+        "pen_bias": pen_bias,
+    }
+    if not source.exists():
+        raise ValueError(f"{source} does not exist. Give a run folder or a .tflite file.")
+    open_source = _open_file if source.suffix == ".tflite" else _open_run
+    medium, draw = open_source(source)
+    media.check_suffix(out, (*medium.suffixes, ".npz"))
+    options["temperature"] = medium.temperature if temperature is None else temperature
+    sequences = draw(num, steps, seed, options, prime)
+    medium.save(out, sequences)
+    typer.echo(f"{out}: {num} sequences, {[len(x) for x in sequences]} steps")
 
 
 def _open_run(source: Path) -> tuple[Medium, Draw]:

@@ -12,6 +12,7 @@ from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
 from vrnn_tf.cli.options import DataDir, DataOptions, PreparedDir, Strict, absolute, key_values
 
 
+@clear_errors()
 def train(
     preset: Annotated[
         str | None, typer.Argument(help="For example demo, handwriting, pianoroll, char.")
@@ -84,83 +85,82 @@ def train(
     `vrnn train handwriting --dataset strokes --data-dir mine --model latent_size=0`;
     `vrnn train --from runs/demo --out runs/again`
     """
-    with clear_errors():
-        import dataclasses
+    import dataclasses
 
-        from vrnn_tf import files
-        from vrnn_tf.train import config as configuration
+    from vrnn_tf import files
+    from vrnn_tf.train import config as configuration
 
-        if (preset is None) == (repeat is None):
-            raise ValueError(
-                "Name either a preset or, with --from, a run to repeat. Received "
-                f"{'neither' if preset is None else 'both'}."
-            )
-        if repeat is not None:
-            if out is None or out.resolve() == repeat.resolve():
-                raise ValueError("--from needs --out, another folder than that of the run.")
-            base = configuration.TrainConfig.from_dict(files.read_json(repeat / "config.json"))
-            base = base if dataset is None else dataclasses.replace(base, dataset=dataset)
-        else:
-            base = configuration.defaults(str(preset), dataset)
-        out = out or Path("runs") / base.preset
-        given: dict[str, Any] = {
-            "data_dir": absolute(data_dir),
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "weight_decay": weight_decay,
-            "normalization": normalization,
-            "chunk_steps": chunk_steps,
-            "num_buckets": num_buckets,
-            "jit_compile": jit_compile or None,
-            "checkpoint_every": checkpoint_every,
-            "num_train": num_train,
-            "num_validation": num_validation,
-            "seed": seed,
-            "matmul_precision": matmul_precision,
-            "prepared_dir": absolute(prepared_dir),
-            "strict": strict or None,
-            "data_memory": data_memory,
-            "deterministic": deterministic or None,
-        }
-        given = {name: value for name, value in given.items() if value is not None}
-        if resume and (out / "config.json").is_file():
-            saved = files.read_json(out / "config.json")
-            base = configuration.TrainConfig.from_dict({**saved, "preset": base.preset})
-            if dataset is not None:
-                given["dataset"] = dataset
-        if data:
-            given["dataset_options"] = {**base.dataset_options, **key_values("--data", data)}
-        if model:
-            given["model"] = {**base.model, **key_values("--model", model)}
-        config = dataclasses.replace(base, **given)
-        import_tensorflow_quietly()
-        from vrnn_tf.train import run
-
-        bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
-        try:
-            summary = run.train(
-                config,
-                out,
-                resume=resume,
-                overwrite=overwrite,
-                tensorboard=tensorboard,
-                verbose=bar,
-                accept_changes=accept_changes,
-                repeat_of=repeat,
-                strategy=strategy,
-            )
-        except KeyboardInterrupt:
-            usable = (out / "model.keras").exists()
-            hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"
-            typer.echo(f"\nStopped. {hint}.", err=True)
-            raise typer.Exit(130) from None
-        bound = summary["bound"]
-        after = summary["after"][bound]
-        raw = f" ({after + summary['raw_unit_offset']:.1f} in raw units)"
-        plain = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
-        typer.echo(
-            f"{out}: validation bound {summary['before'][bound]:.1f} before training, "
-            f"{after:.1f}{raw if summary['raw_unit_offset'] else ''} after epoch "
-            f"{summary['best_epoch']}; plain baselines: {plain} (nats per sequence)"
+    if (preset is None) == (repeat is None):
+        raise ValueError(
+            "Name either a preset or, with --from, a run to repeat. Received "
+            f"{'neither' if preset is None else 'both'}."
         )
+    if repeat is not None:
+        if out is None or out.resolve() == repeat.resolve():
+            raise ValueError("--from needs --out, another folder than that of the run.")
+        base = configuration.TrainConfig.from_dict(files.read_json(repeat / "config.json"))
+        base = base if dataset is None else dataclasses.replace(base, dataset=dataset)
+    else:
+        base = configuration.defaults(str(preset), dataset)
+    out = out or Path("runs") / base.preset
+    given: dict[str, Any] = {
+        "data_dir": absolute(data_dir),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "normalization": normalization,
+        "chunk_steps": chunk_steps,
+        "num_buckets": num_buckets,
+        "jit_compile": jit_compile or None,
+        "checkpoint_every": checkpoint_every,
+        "num_train": num_train,
+        "num_validation": num_validation,
+        "seed": seed,
+        "matmul_precision": matmul_precision,
+        "prepared_dir": absolute(prepared_dir),
+        "strict": strict or None,
+        "data_memory": data_memory,
+        "deterministic": deterministic or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if resume and (out / "config.json").is_file():
+        saved = files.read_json(out / "config.json")
+        base = configuration.TrainConfig.from_dict({**saved, "preset": base.preset})
+        if dataset is not None:
+            given["dataset"] = dataset
+    if data:
+        given["dataset_options"] = {**base.dataset_options, **key_values("--data", data)}
+    if model:
+        given["model"] = {**base.model, **key_values("--model", model)}
+    config = dataclasses.replace(base, **given)
+    import_tensorflow_quietly()
+    from vrnn_tf.train import run
+
+    bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
+    try:
+        summary = run.train(
+            config,
+            out,
+            resume=resume,
+            overwrite=overwrite,
+            tensorboard=tensorboard,
+            verbose=bar,
+            accept_changes=accept_changes,
+            repeat_of=repeat,
+            strategy=strategy,
+        )
+    except KeyboardInterrupt:
+        usable = (out / "model.keras").exists()
+        hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"
+        typer.echo(f"\nStopped. {hint}.", err=True)
+        raise typer.Exit(130) from None
+    bound = summary["bound"]
+    after = summary["after"][bound]
+    raw = f" ({after + summary['raw_unit_offset']:.1f} in raw units)"
+    plain = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
+    typer.echo(
+        f"{out}: validation bound {summary['before'][bound]:.1f} before training, "
+        f"{after:.1f}{raw if summary['raw_unit_offset'] else ''} after epoch "
+        f"{summary['best_epoch']}; plain baselines: {plain} (nats per sequence)"
+    )

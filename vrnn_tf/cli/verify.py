@@ -13,6 +13,7 @@ from vrnn_tf.cli.tables import print_table
 from vrnn_tf.validation import check_integer
 
 
+@clear_errors()
 def verify(
     directory: Annotated[Path, typer.Argument(help="What `vrnn export` wrote.")],
     run: Annotated[
@@ -32,36 +33,35 @@ def verify(
 
     Example: `vrnn verify exported --run runs/demo --split validation`
     """
-    with clear_errors():
-        check_integer("sequences", sequences, 1)
-        given = {"--dataset": dataset, "--data-dir": data_dir, "--data": data, "--split": split}
-        for name, value in given.items():
-            if run is None and value:
-                raise ValueError(f"{name} says which data of a run. Received no --run. Add it.")
-        import_tensorflow_quietly()
-        from vrnn_tf import files
-        from vrnn_tf.export import metadata
-        from vrnn_tf.export import verify as verification
-        from vrnn_tf.train import run as runs
+    check_integer("sequences", sequences, 1)
+    given = {"--dataset": dataset, "--data-dir": data_dir, "--data": data, "--split": split}
+    for name, value in given.items():
+        if run is None and value:
+            raise ValueError(f"{name} says which data of a run. Received no --run. Add it.")
+    import_tensorflow_quietly()
+    from vrnn_tf import files
+    from vrnn_tf.export import metadata
+    from vrnn_tf.export import verify as verification
+    from vrnn_tf.train import run as runs
 
-        real = None
-        if run is not None:
-            described = metadata.read(directory / metadata.FILE_NAME)
-            loaded, found = runs.load_with_data(
-                run, split, dataset, absolute(data_dir), key_values("--data", data)
+    real = None
+    if run is not None:
+        described = metadata.read(directory / metadata.FILE_NAME)
+        loaded, found = runs.load_with_data(
+            run, split, dataset, absolute(data_dir), key_values("--data", data)
+        )
+        if loaded.normalization.to_dict() != described["normalization"]:
+            raise ValueError(
+                f"{directory} was not made from {run}: their normalisations differ. Choose the "
+                "run that was exported."
             )
-            if loaded.normalization.to_dict() != described["normalization"]:
-                raise ValueError(
-                    f"{directory} was not made from {run}: their normalisations differ. Choose the "
-                    "run that was exported."
-                )
-            typer.echo(f"{found.dataset}, {found.split}")
-            real = found.sequences[:sequences]
-        report = verification.verify(directory, real)
-        print_table(verification.table(report))
-        for name, operators in report["operators"].items():
-            typer.echo(f"{name} uses {', '.join(operators)}")
-        if json is not None:
-            files.write_json(json, report)
+        typer.echo(f"{found.dataset}, {found.split}")
+        real = found.sequences[:sequences]
+    report = verification.verify(directory, real)
+    print_table(verification.table(report))
+    for name, operators in report["operators"].items():
+        typer.echo(f"{name} uses {', '.join(operators)}")
+    if json is not None:
+        files.write_json(json, report)
     if not report["passed"]:
         raise typer.Exit(1)
