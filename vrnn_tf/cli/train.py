@@ -2,69 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vrnn_tf import files
+from vrnn_tf.cli.config_options import add_config_options
 from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
-from vrnn_tf.cli.options import DataDir, DataOptions, PreparedDir, Strict, absolute, key_values
+from vrnn_tf.train.config import TrainConfig, defaults
 
 
 @clear_errors()
+@add_config_options
 def train(
     preset: Annotated[
         str | None, typer.Argument(help="For example demo, handwriting, pianoroll, char.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.")] = None,
-    repeat: Annotated[
-        Path | None, typer.Option("--from", metavar="RUN", help="Repeat that run, into --out.")
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Run folder. The default is runs/ and the preset's name."),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name, see `vrnn data list`.")] = None,
-    data_dir: DataDir = None,
-    data: DataOptions = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Argument of VRNN beside the preset; repeat it."),
+    repeat_of: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Repeat this run. --out names the new folder."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Sequences a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at the start.")] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(help="Of each update, times the learning rate.")
-    ] = None,
-    normalization: Annotated[
-        str | None, typer.Option(help="none, paper, scalar or per_dimension.")
-    ] = None,
-    chunk_steps: Annotated[
-        int | None, typer.Option(help="Truncate back-propagation: steps of a chunk.")
-    ] = None,
-    num_buckets: Annotated[
-        int | None, typer.Option(help="Into how many lengths sequences are padded.")
-    ] = None,
-    num_train: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
-    num_validation: Annotated[int | None, typer.Option(help="At most so many sequences.")] = None,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Only operations of a fixed order of sums.")
-    ] = False,
-    seed: Annotated[int | None, typer.Option(help="Fixes data, weights and noise.")] = None,
-    matmul_precision: Annotated[
-        str | None, typer.Option(help="float32; bfloat16 is faster on processors that have it.")
-    ] = None,
-    jit_compile: Annotated[
-        bool, typer.Option("--jit-compile", help="Compile by XLA, for each shape of a batch.")
-    ] = False,
-    prepared_dir: PreparedDir = None,
-    strict: Strict = False,
-    data_memory: Annotated[
-        float | None, typer.Option(help="GiB that a split may take; else it stays on disk. 4.")
-    ] = None,
-    checkpoint_every: Annotated[
-        int | None, typer.Option(help="Training steps from one checkpoint to the next.")
-    ] = None,
+    *,
+    changes: dict[str, Any],
     strategy: Annotated[
-        str, typer.Option(help="none; mirrored: all GPUs here; multiworker: see TF_CONFIG.")
+        str,
+        typer.Option(
+            help="none; mirrored for all GPUs of this machine; multiworker for the workers that "
+            "TF_CONFIG names."
+        ),
     ] = "none",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")
@@ -73,71 +46,33 @@ def train(
         bool,
         typer.Option("--accept-changes", help="Resume although data or versions have changed."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for it.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that is in --out.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write logs for TensorBoard.")
+    ] = False,
 ) -> None:
     """Trains a preset and leaves a run folder.
 
-    The bar shows nats per sequence: elbo (higher is better), nll and kl (elbo = -nll - kl).
+    An option that is not given keeps the value of the preset, or of the run that is repeated or
+    resumed. The bar shows nats per sequence: elbo (higher is better), nll and kl
+    (elbo = -nll - kl).
 
     Examples: `vrnn train demo --out runs/demo`;
     `vrnn train handwriting --dataset iam_ondb --data-dir IAM`;
     `vrnn train handwriting --dataset strokes --data-dir mine --model latent_size=0`;
     `vrnn train --from runs/demo --out runs/again`
     """
-    import dataclasses
-
-    from vrnn_tf import files
-    from vrnn_tf.train import config as configuration
-
-    if (preset is None) == (repeat is None):
-        raise ValueError(
-            "Name either a preset or, with --from, a run to repeat. Received "
-            f"{'neither' if preset is None else 'both'}."
-        )
-    if repeat is not None:
-        if out is None or out.resolve() == repeat.resolve():
-            raise ValueError("--from needs --out, another folder than that of the run.")
-        base = configuration.TrainConfig.from_dict(files.read_json(repeat / "config.json"))
-        base = base if dataset is None else dataclasses.replace(base, dataset=dataset)
-    else:
-        base = configuration.defaults(str(preset), dataset)
+    base = _start(preset, changes.get("dataset"), repeat_of, out)
     out = out or Path("runs") / base.preset
-    given: dict[str, Any] = {
-        "data_dir": absolute(data_dir),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "normalization": normalization,
-        "chunk_steps": chunk_steps,
-        "num_buckets": num_buckets,
-        "jit_compile": jit_compile or None,
-        "checkpoint_every": checkpoint_every,
-        "num_train": num_train,
-        "num_validation": num_validation,
-        "seed": seed,
-        "matmul_precision": matmul_precision,
-        "prepared_dir": absolute(prepared_dir),
-        "strict": strict or None,
-        "data_memory": data_memory,
-        "deterministic": deterministic or None,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
     if resume and (out / "config.json").is_file():
         saved = files.read_json(out / "config.json")
-        base = configuration.TrainConfig.from_dict({**saved, "preset": base.preset})
-        if dataset is not None:
-            given["dataset"] = dataset
-    if data:
-        given["dataset_options"] = {**base.dataset_options, **key_values("--data", data)}
-    if model:
-        given["model"] = {**base.model, **key_values("--model", model)}
-    config = dataclasses.replace(base, **given)
+        base = TrainConfig.from_dict({**saved, "preset": base.preset})
+    config = _changed(base, changes)
     import_tensorflow_quietly()
     from vrnn_tf.train import run
 
-    bar = "auto" if sys.stdout.isatty() else 2  # a line an epoch in a log file
     try:
         summary = run.train(
             config,
@@ -145,22 +80,53 @@ def train(
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
-            verbose=bar,
+            verbose="auto" if sys.stdout.isatty() else 2,  # a line an epoch in a log file
             accept_changes=accept_changes,
-            repeat_of=repeat,
+            repeat_of=repeat_of,
             strategy=strategy,
         )
     except KeyboardInterrupt:
-        usable = (out / "model.keras").exists()
-        hint = f"{out} is usable as it is; go on with --resume" if usable else "Nothing to keep"
-        typer.echo(f"\nStopped. {hint}.", err=True)
+        hint = "Nothing was saved."
+        if (out / "model.keras").exists():
+            hint = f"{out} holds a usable run. Continue it with --resume."
+        typer.echo(f"\nStopped. {hint}", err=True)
         raise typer.Exit(130) from None
-    bound = summary["bound"]
+    typer.echo(f"{out}: {_outcome(summary)}")
+
+
+def _start(
+    preset: str | None, dataset: str | None, repeat_of: Path | None, out: Path | None
+) -> TrainConfig:
+    """The configuration of the preset or of the run to repeat, before options change it."""
+    if preset is not None and repeat_of is None:
+        return defaults(preset, dataset)
+    if preset is not None or repeat_of is None:
+        raise ValueError(
+            "Name either a preset or, with --from, a run to repeat. Received "
+            f"{'neither' if preset is None else 'both'}."
+        )
+    if out is None or out.resolve() == repeat_of.resolve():
+        raise ValueError("--from needs --out, a folder other than that of the run to repeat.")
+    return TrainConfig.from_dict(files.read_json(repeat_of / "config.json"))
+
+
+def _changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """The configuration with other values; a dictionary changes only its keys."""
+    merged = {
+        name: {**getattr(config, name), **value} if isinstance(value, dict) else value
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(config, **merged)
+
+
+def _outcome(summary: Mapping[str, Any]) -> str:
+    """One line about a training, from the summary that `run.train` returns."""
+    bound, offset = summary["bound"], summary["raw_unit_offset"]
     after = summary["after"][bound]
-    raw = f" ({after + summary['raw_unit_offset']:.1f} in raw units)"
-    plain = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
-    typer.echo(
-        f"{out}: validation bound {summary['before'][bound]:.1f} before training, "
-        f"{after:.1f}{raw if summary['raw_unit_offset'] else ''} after epoch "
-        f"{summary['best_epoch']}; plain baselines: {plain} (nats per sequence)"
+    raw = f" ({after + offset:.1f} in raw units)" if offset else ""
+    baselines = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["baselines"].items())
+    return (
+        f"the validation bound was {summary['before'][bound]:.1f} nats per sequence before "
+        f"training and is {after:.1f}{raw} after epoch {summary['best_epoch']}. Simple baselines "
+        f"reach: {baselines}."
     )
