@@ -1,4 +1,4 @@
-"""What must hold whatever the input: limits of time and memory, clear refusals, files in place."""
+"""Checks that hold for every input: limits of time and memory, clear refusals, files in place."""
 
 import contextlib
 import hashlib
@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from vrnn_tf import cli
 
-tf.zeros(1)  # what it maps and starts once does not count as memory of an input
+tf.zeros(1)  # TensorFlow starts here, so that its memory does not count as that of an input
 
-# For hypothesis: the same cases in every run, however long one takes.
+# Hypothesis tries the same cases in every run, however long one takes.
 patient = settings(
     deadline=None,
     derandomize=True,
@@ -27,7 +27,7 @@ LONGEST_MESSAGE = 2_000  # characters; a paragraph
 
 @contextlib.contextmanager
 def limits(seconds: int, megabytes: int = 2_000):
-    """Fails instead of hanging; memory beyond what is in use raises MemoryError."""
+    """Fails a test that takes too long; an input that takes too much memory raises MemoryError."""
 
     def give_up(signum, frame):
         pytest.fail(f"took longer than {seconds} seconds")
@@ -64,7 +64,7 @@ def vrnn(*arguments, seconds=60):
 
 
 def check_message(text, context=None):
-    """One line from a command, or the few of the parser of command lines."""
+    """Checks that a message is one line of the command, or comes from the parser of options."""
     assert text.strip(), context
     assert len(text) <= LONGEST_MESSAGE, (context, text)
     ours = [line for line in text.splitlines() if line.startswith("vrnn: ")]
@@ -74,7 +74,7 @@ def check_message(text, context=None):
 
 
 def snapshot(folder: Path) -> dict[str, str]:
-    """Names and digests of all files below a folder."""
+    """The digests of all files below a folder, by their paths."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

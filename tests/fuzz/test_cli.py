@@ -1,4 +1,7 @@
-"""Command lines of all kinds: exit code 0, or 2 and one clear line; files only where they go."""
+"""Command lines of all kinds end with exit code 0, or with 2 and one clear line.
+
+They write files only where they were told to.
+"""
 
 import json
 
@@ -119,7 +122,7 @@ COMMANDS = {
         {**DATA, "--strict": flag},
     ),
 }
-# Those that compute when they are not refused take seconds.
+# Commands that compute when they are not refused take seconds.
 CASES = {"train": 25, "generate": 60, "evaluate": 20, "analyze": 15, "export": 40, "verify": 20}
 
 
@@ -147,8 +150,8 @@ def quick(whole_run, monkeypatch):
     )
     row = {"epoch": 1, **{f"val_{name}": 0.0 for name in ("elbo", "iwae", "fivo", "nll", "kl")}}
     monkeypatch.setattr(run, "_fit", lambda *arguments: [row])
-    found = {"kl": 0.0, "active_dimensions": 0, "dimensions": 1}
-    monkeypatch.setattr("vrnn_tf.tasks.analysis.analyze", lambda *arguments: found)
+    summary = {"kl": 0.0, "active_dimensions": 0, "dimensions": 1}
+    monkeypatch.setattr("vrnn_tf.tasks.analysis.analyze", lambda *arguments: summary)
     monkeypatch.setattr(
         "vrnn_tf.tasks.analysis.compare_samples", lambda *arguments, **options: None
     )
@@ -209,7 +212,7 @@ def test_command_lines(command, whole_run, whole_export, quick, tmp_path, monkey
         for path in {*after, *before[tmp_path]}
         if after.get(path) != before[tmp_path].get(path)
     }
-    known = (
+    allowed = (
         "out/",
         "missing/",
         "empty/",
@@ -220,7 +223,7 @@ def test_command_lines(command, whole_run, whole_export, quick, tmp_path, monkey
         "missing",
         "home/runs/",
     )
-    assert all(path.startswith(known) for path in changed), changed
+    assert all(path.startswith(allowed) for path in changed), changed
 
 
 def test_options_that_look_like_code_stay_texts(tmp_path, monkeypatch):

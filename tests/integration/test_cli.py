@@ -44,7 +44,7 @@ def test_evaluate_prints_a_table_or_json(folder):
     result = vrnn(*arguments)
     assert result.exit_code == 0, result.output
     assert "8 sequences" in result.output and "iwae-5" in result.output
-    assert "nats a sequence" in result.output and "raw: " in result.output
+    assert "nats per sequence" in result.output and "raw units: " in result.output
     figures = json.loads(vrnn(*arguments, "--json").stdout)
     assert f"{figures['raw']['nats_per_step']['mean']:.4f}" in result.output
     assert f"{figures['bits_per_dimension']['standard_error']:.4f}" in result.output
@@ -58,7 +58,7 @@ def test_analyze_draws_and_tells(folder, tmp_path):
     result = vrnn("analyze", folder, "--num", 2, "--out", out)
     assert result.exit_code == 0, result.output
     assert re.search(
-        r"validation: KL \d+\.\d+ nats a step, \d of 3 dimensions", result.output
+        r"validation: the KL is \d+\.\d+ nats per step; \d of 3 dimensions", result.output
     )
     with np.load(out / "latent.npz", allow_pickle=False) as arrays:
         kl = np.concatenate([arrays["kl_0"], arrays["kl_1"]])

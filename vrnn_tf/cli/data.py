@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import logging
 from typing import Annotated
@@ -12,13 +13,13 @@ from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
 from vrnn_tf.cli.options import DataDir, DataOptions, PreparedDir, Strict, key_values
 from vrnn_tf.cli.tables import print_table
 
-app = typer.Typer(help="Data sets: list, info, prepare.", no_args_is_help=True)
+app = typer.Typer(help="List, describe and prepare data sets.", no_args_is_help=True)
 
 
 @app.command("list")
 @clear_errors()
 def list_data() -> None:
-    """Lists the data sets and what they hold."""
+    """Lists the data sets, what they hold and what they need."""
     from vrnn_tf.train import datasets
 
     rows = []
@@ -26,19 +27,17 @@ def list_data() -> None:
         cls = datasets.get(name)
         needs = "files" if not cls.DOWNLOADS else "download or files"
         needs = "nothing" if name == "synthetic_handwriting" else needs
-        rows.append({"name": name, "kind": cls.KIND, "what": cls.SUMMARY, "needs": needs})
+        rows.append({"name": name, "kind": cls.KIND, "description": cls.SUMMARY, "needs": needs})
     print_table(rows)
 
 
 @app.command()
 @clear_errors()
 def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> None:
-    """Shows what a data set is, its licence and citation, what to fetch, and its options.
+    """Shows what a data set is, its licence, its citation, its files and its options.
 
     Example: `vrnn data info iam_ondb`
     """
-    import dataclasses
-
     from vrnn_tf.train import datasets
 
     cls = datasets.get(name)
@@ -47,7 +46,7 @@ def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> No
         if getattr(cls, title):
             typer.echo(f"{title.capitalize()}:\n{getattr(cls, title).strip()}\n")
     for file, (url, digest) in cls.DOWNLOADS.items():
-        typer.echo(f"Without --data-dir it fetches {file}: {url} (SHA-256 {digest})\n")
+        typer.echo(f"Without --data-dir, {file} is downloaded: {url} (SHA-256 {digest})\n")
     for field in dataclasses.fields(cls.Options):
         typer.echo(f"--data {field.name}={field.default!r}")
     for options in reversed(cls.Options.__mro__):
@@ -67,13 +66,14 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Read with workers of Apache Beam: an option of its pipeline; repeat it.",
+            help="Read the files with workers of Apache Beam. Gives an option of its pipeline. "
+            "Can be repeated.",
         ),
     ] = None,
 ) -> None:
     """Reads and checks the files of a data set once, and keeps them as records.
 
-    `vrnn train` does it too, if it was not done. Malformed files are skipped and counted.
+    `vrnn train` does the same if it has not been done. Malformed files are skipped and counted.
 
     Example: `vrnn data prepare iam_ondb --data-dir IAM`
     """
@@ -94,4 +94,4 @@ def prepare(
         typer.echo(f"{name}: {count} records in {split}")
     skipped = facts.get("skipped", {})
     if skipped.get("count"):
-        typer.echo(f"{name}: {skipped['count']} skipped, as the warnings say")
+        typer.echo(f"{name}: {skipped['count']} skipped; the warnings name them")

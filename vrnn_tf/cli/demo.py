@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vrnn_tf import files
 from vrnn_tf.cli.errors import clear_errors
 
 
@@ -17,24 +20,19 @@ def demo(
 ) -> None:
     """Trains on the built-in data, generates, exports, verifies, and leaves pictures.
 
-    Takes about six minutes on two cores; replaces what an earlier demo left in the folder.
+    This takes about six minutes on two cores. It replaces what an earlier demo left in the folder.
 
     Example: `vrnn demo --out demo`
     """
-    import subprocess
-    import time
-
-    from vrnn_tf import files
-
     started = time.time()
     run, exported = out / "run", out / "export"
     lite = str(exported / "model.tflite")
-    sample = ["generate", lite, "--num", "8", "--seed", "4", "--temperature", "0.4", "--out"]
+    generate = ["generate", lite, "--num", "8", "--seed", "4", "--temperature", "0.4", "--out"]
     for arguments in (
         ["train", "demo", "--out", str(run), "--overwrite"],
         ["export", str(run), "--out", str(exported)],
-        [*sample, str(out / "handwriting.svg")],
-        [*sample, str(out / "handwriting.png")],
+        [*generate, str(out / "handwriting.svg")],
+        [*generate, str(out / "handwriting.png")],
         ["verify", str(exported), "--run", str(run), "--json", str(out / "verify.json")],
     ):
         typer.echo(f"\n$ vrnn {' '.join(arguments)}")

@@ -1,4 +1,4 @@
-"""What people read on standard error: one line for each mistake, nothing from TensorFlow."""
+"""Keeps standard error readable: one line for each mistake, and nothing from TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from collections.abc import Iterator
 
 import typer
 
-_LONGEST_MESSAGE = 1_000  # characters
+_MAX_MESSAGE = 1_000  # characters
 
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
-    """Decorates a command: what a user can cause becomes one line and exit code 2."""
+    """Decorates a command: errors that a user can cause become one line and exit code 2."""
     warnings.filterwarnings("ignore", category=UserWarning, module="keras")
     warnings.showwarning = _show_warning
     try:
         yield
     except (ValueError, OSError, ArithmeticError) as error:
         message = " ".join(str(error).split())
-        if len(message) > _LONGEST_MESSAGE:  # it shows a value that is no less long
-            message = f"{message[: _LONGEST_MESSAGE // 2]} ... {message[-_LONGEST_MESSAGE // 2 :]}"
+        if len(message) > _MAX_MESSAGE:  # it quotes a long value
+            half = _MAX_MESSAGE // 2
+            message = f"{message[:half]} ... {message[-half:]}"
         typer.echo(f"vrnn: {message}", err=True)
         raise typer.Exit(2) from None
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """Shows the package's warnings as one line and hides all others."""
     if category.__module__.startswith("vrnn_tf"):
         typer.echo(f"vrnn: warning: {message}", err=True)
 

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
-from vrnn_tf.cli.options import Out
+from vrnn_tf.cli.options import Out, Run
 
 
 @clear_errors()
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Run,
     out: Out,
     quantize: Annotated[
         list[str] | None,
-        typer.Option(help="none, int8, float16 or int4 (experimental); repeat it. none and int8."),
+        typer.Option(
+            help="none, int8, float16 or int4 (experimental). Can be repeated. The default is none "
+            "and int8."
+        ),
     ] = None,
     max_steps: Annotated[
-        int | None, typer.Option(help="T_max, the static length. The longest training sequence.")
+        int | None,
+        typer.Option(
+            help="T_max, the static length in steps. The default is the length of the longest "
+            "training sequence."
+        ),
     ] = None,
     serving: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Also write serving/ for TF Serving, with NAME/1/."),
+        typer.Option(
+            metavar="NAME",
+            help="Also write serving/ for TensorFlow Serving, with the model in NAME/1/.",
+        ),
     ] = None,
 ) -> None:
     """Exports the generation loop: a SavedModel, .tflite files and metadata.json.
 
-    An earlier export in --out is replaced as a whole.
+    The new export replaces all of an earlier export in --out.
 
     Examples: `vrnn export runs/demo --out exported`;
     `vrnn export runs/demo --out exported --serving handwriting`
@@ -51,7 +60,7 @@ def export(
     )
     for path in sorted(out.glob("*.tflite")):
         typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
-    typer.echo(f"{out / 'saved_model'}: for tf.saved_model.load, C, and TF Serving")
+    typer.echo(f"{out / 'saved_model'}: for tf.saved_model.load, C and TensorFlow Serving")
     if serving is not None:
         folder = out / exporter.SERVING_FOLDER
-        typer.echo(f"{folder}: TF Serving's {serving}/, model.config and batching.config")
+        typer.echo(f"{folder}: {serving}/, model.config and batching.config for TensorFlow Serving")
