@@ -6,16 +6,13 @@ They write files only where they were told to.
 import json
 
 import pytest
-from fuzz.guard import snapshot, vrnn
-from hypothesis import HealthCheck, given, settings
+from fuzz.guard import patient, snapshot, vrnn
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vrnn_tf.train import run
 
 pytestmark = pytest.mark.slow
-many = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
 
 integers = st.one_of(
     st.integers(-2, 3).map(str),
@@ -193,7 +190,7 @@ def test_command_lines(command, whole_run, whole_export, quick, tmp_path, monkey
         (tmp_path / "texts" / f"{i}.txt").write_text(f"x,y,pen\n{i},2,0\n3,4,1\n")
     before = {whole_run: snapshot(whole_run.parent), tmp_path: snapshot(tmp_path)}
 
-    @settings(many, max_examples=CASES.get(command, 40))
+    @settings(patient, max_examples=CASES.get(command, 40))
     @given(command_lines(command))
     def check(line):
         filled = [
