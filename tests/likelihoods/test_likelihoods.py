@@ -759,7 +759,9 @@ def test_unknown_names_list_the_known_and_the_nearest():
     "identifier", [None, 7, ["gmm"], {}, {"event_size": 3}, likelihoods.Gaussian]
 )
 def test_what_names_no_likelihood(identifier):
-    with pytest.raises(ValueError, match=r"`likelihood` must be one of \['gaussian', 'gmm'"):
+    with pytest.raises(
+        ValueError, match=r"`likelihood` must be one of \['bernoulli', 'bivariate_gmm'"
+    ):
         likelihoods.get(identifier)
 
 

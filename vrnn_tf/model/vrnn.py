@@ -128,9 +128,9 @@ class VRNN(ObservingModel):
     >>> model = VRNN("gaussian_1d", latent_size=2)
     Traceback (most recent call last):
     ...
-    ValueError: `likelihood` must be one of ['gaussian', 'gmm', 'bivariate_gmm', 'bernoulli', \
-'nade', \
-'categorical', 'discretized_logistic_mixture']. Received 'gaussian_1d'. Did you mean 'gaussian'?
+    ValueError: `likelihood` must be one of ['bernoulli', 'bivariate_gmm', 'categorical', \
+'discretized_logistic_mixture', \
+'gaussian', 'gmm', 'nade']. Received 'gaussian_1d'. Did you mean 'gaussian'?
     >>> model = VRNN("bivariate_gmm", latent_size=2, recurrent_units=8, hidden_units=4)
     >>> model(np.zeros((1, 5, 3), "float32"))["kl"].shape
     TensorShape([1, 5])
