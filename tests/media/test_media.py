@@ -53,7 +53,7 @@ def test_what_is_not_said_has_a_default(kind):
     ("config", "message"),
     [
         ("audio", "must be a dictionary with 'kind'"),
-        ({}, r"`kind` must be one of \['strokes', .*Received None"),
+        ({}, r"`kind` must be one of \['audio', .*Received None"),
         ({"kind": "piano"}, "`kind` must be one of .*Received 'piano'"),
         ({"kind": "audio", "rate": 8000}, r"`entry of audio` must be one of \['sampling_rate'"),
         ({"kind": "text", "charsets": "ab"}, "`entry of text` .*Did you mean 'charset'"),
