@@ -682,6 +682,50 @@ def test_which_observations_end_a_sequence(likelihood, x, ends):
     assert likelihood.can_end == any(ends)
 
 
+# --- what a likelihood says of its data -----------------------------------------------------------
+
+
+def test_likelihoods_are_found_by_the_medium_that_they_describe():
+    found = {kind: likelihoods.describing(kind) for kind in ("audio", "pianoroll", "strokes")}
+    assert found == {
+        "audio": ["discretized_logistic_mixture", "gaussian", "gmm"],
+        "pianoroll": ["bernoulli", "nade"],
+        "strokes": ["bivariate_gmm"],
+    }
+    assert likelihoods.describing("text") == ["categorical"]
+    assert likelihoods.describing("film") == []
+
+
+def test_the_end_of_strokes_is_marked_where_the_model_learns_it():
+    x = np.array([[1, 2, 0], [3, 4, 1]], np.float32)
+    before = x.copy()
+    marked = BIVARIATE(2, end_of_sequence=True).mark_end(x)
+    np.testing.assert_array_equal(marked, [[1, 2, 0], [3, 4, 2]])
+    assert marked.dtype == np.float32
+    np.testing.assert_array_equal(x, before)
+    assert BIVARIATE(2).mark_end(x) is x
+
+
+@every_case
+def test_only_pens_lack_the_mark_of_the_end(case):
+    x = case.observations(4)
+    marked = case.likelihood.mark_end(x)
+    if case.likelihood.name != "bivariate_gmm":
+        np.testing.assert_array_equal(marked, x)
+    if case.likelihood.can_end and case.likelihood.name == "bivariate_gmm":
+        assert bool(case.likelihood.is_end(tf.constant(marked))[-1])
+
+
+@every_case
+def test_neighbouring_levels_are_a_width_apart(case):
+    likelihood = case.likelihood
+    if likelihood.name != "discretized_logistic_mixture":
+        assert (likelihood.level_width, likelihood.normalization) == (None, None)
+        return
+    assert likelihood.normalization == "none"
+    assert likelihood.level_width == pytest.approx(np.diff(np.unique(case.grid)).min())
+
+
 # --- serialisation --------------------------------------------------------------------------------
 
 

@@ -80,7 +80,8 @@ def test_a_wrong_configuration_is_named(config, message):
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_a_medium_fits_its_likelihoods(kind):
     medium, x = EXAMPLES[kind]
-    for name in medium.likelihoods:
+    assert likelihoods.describing(kind)
+    for name in likelihoods.describing(kind):
         likelihood = likelihoods.get({"name": name, **medium.likelihood_arguments()})
         assert likelihood.event_size == medium.event_size == x.shape[1]
     assert set(medium.normalized_features) <= set(range(medium.event_size))

@@ -19,6 +19,7 @@ class Bernoulli(Likelihood):
     """
 
     description = "bits, 0 or 1"
+    media = ("pianoroll",)
     is_density = False
     example_arguments = "'event_size': 88"
 

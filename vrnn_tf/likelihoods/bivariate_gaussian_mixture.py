@@ -32,6 +32,7 @@ class BivariateGaussianMixture(Likelihood):
     """
 
     description = "dx, dy, pen"
+    media = ("strokes",)
     example_arguments = "'num_components': 20"
     scale_names = ("raw_scale",)
     sampling_options = {"pen_bias": 0.0}
@@ -107,6 +108,14 @@ class BivariateGaussianMixture(Likelihood):
         if self.can_end:
             pen = pen * (1.0 + is_positive(parameters["end_logit"] + pen_noise[..., 1:]))
         return ops.concatenate([offset, pen], axis=-1)
+
+    def mark_end(self, x):
+        if self.end_mark is None:
+            return x
+        feature, value = self.end_mark
+        marked = x.copy()
+        marked[-1, feature] = value
+        return marked
 
     def in_support(self, x):
         pen = within(x[..., 2:], 0.0, 2.0 if self.can_end else 1.0)

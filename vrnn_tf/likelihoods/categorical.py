@@ -22,6 +22,7 @@ class Categorical(Likelihood):
     """
 
     description = "symbol numbers"
+    media = ("text",)
     is_density = False
     example_arguments = "'num_classes': 128"
 

@@ -25,14 +25,17 @@ class DiscretizedLogisticMixture(Likelihood):
     """
 
     description = "samples in [-1, 1]"
+    media = ("audio",)
     is_density = False
     example_arguments = "'event_size': 200, 'num_components': 10"
     scale_names = ("raw_scale",)
+    normalization = "none"  # the levels lie in [-1, 1] by their definition
 
     def __init__(self, event_size: int, num_components: int = 10, num_levels: int = 65536):
         event_size = check_integer("event_size", event_size, 1)
         num_components = self.num_components = check_integer("num_components", num_components, 1)
         num_levels = self.num_levels = check_integer("num_levels", num_levels, 2)
+        self.level_width = 2.0 / (num_levels - 1)
         # A logistic much narrower than a level is a point mass, whose gradient vanishes.
         self.min_scale = 0.5 / (num_levels - 1)
         values = event_size * num_components

@@ -21,6 +21,7 @@ class Gaussian(Likelihood):
     """
 
     description = "real features"
+    media = ("audio",)
     example_arguments = "'event_size': 200"
     scale_names = ("raw_scale",)
 

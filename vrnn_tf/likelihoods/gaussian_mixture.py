@@ -23,6 +23,7 @@ class GaussianMixture(Likelihood):
     """
 
     description = "real features"
+    media = ("audio",)
     example_arguments = "'event_size': 200, 'num_components': 20"
     scale_names = ("raw_scale",)
 

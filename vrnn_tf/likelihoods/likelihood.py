@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from vrnn_tf.distributions import tfd
@@ -42,6 +43,11 @@ def register(name: str) -> Callable[[type[Likelihood]], type[Likelihood]]:
 def names() -> list[str]:
     """The names that `get` knows, in alphabetical order."""
     return sorted(_REGISTRY)
+
+
+def describing(kind: str) -> list[str]:
+    """The names of the likelihoods that describe media of a kind, in alphabetical order."""
+    return [name for name in names() if kind in _REGISTRY[name].media]
 
 
 def classes() -> list[type[Likelihood]]:
@@ -88,6 +94,10 @@ class Likelihood:
         layer: a Keras layer that holds weights of the density itself; None if it has none.
         is_density: whether its values are a density of x; else they are probabilities.
         description: what the last axis of x holds.
+        media: the kinds of media that it describes.
+        normalization: the only convention that its x can have; None if any will do.
+        level_width: the distance between two neighbouring levels if x holds discrete levels of a
+            real number, in units of x; else None.
     """
 
     name: str
@@ -99,6 +109,9 @@ class Likelihood:
     end_mark: tuple[int, float] | None = None
     layer: keras.Layer | None = None
     is_density: bool = True
+    media: tuple[str, ...] = ()
+    normalization: str | None = None
+    level_width: float | None = None
 
     def __init__(self, event_size: int, packing: Packing, noise_size: int):
         self.event_size = event_size
@@ -167,6 +180,17 @@ class Likelihood:
             return ops.zeros_like(x[..., 0], dtype="bool")
         feature, value = self.end_mark
         return x[..., feature] == value
+
+    def mark_end(self, x: np.ndarray) -> np.ndarray:
+        """Marks the last observation of a whole sequence, if the data lack the mark.
+
+        Args:
+            x: `[T, D]`, float32, normalised, of at least one step.
+
+        Returns:
+            `x` itself, or a copy of it.
+        """
+        return x
 
     def in_support(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Whether x `[..., D]` can be observed at all: bool `[...]`. NaN and infinity cannot."""

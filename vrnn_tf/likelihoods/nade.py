@@ -39,6 +39,7 @@ class AutoregressiveBernoulli(Likelihood):
     """
 
     description = "bits, 0 or 1"
+    media = ("pianoroll",)
     is_density = False
     example_arguments = "'event_size': 88"
 

@@ -18,7 +18,6 @@ from vrnn_tf.media.medium import (
     classes,
     from_dict,
     kinds,
-    likelihoods,
     register,
 )
 
@@ -29,7 +28,6 @@ __all__ = [
     "classes",
     "from_dict",
     "kinds",
-    "likelihoods",
     "register",
     "save_figure",
 ]

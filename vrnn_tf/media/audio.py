@@ -28,7 +28,6 @@ class Audio(Medium):
     frame_size: int = 200
 
     kind = "audio"
-    likelihoods = ("gmm", "gaussian", "discretized_logistic_mixture")
     suffixes = (".png", ".wav")
     normalization = "scalar"
 

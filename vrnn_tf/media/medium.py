@@ -1,8 +1,8 @@
 """What the numbers of a sequence mean to people: strokes, sound, piano rolls or text.
 
-A `Medium` travels in a run's metadata.json and in that of an export. It knows the units, which
-likelihoods describe it, and the files that a sequence can be saved as. Needs NumPy; pictures need
-matplotlib, .wav soundfile and .mid mido. TensorFlow is not needed.
+A `Medium` travels in a run's metadata.json and in that of an export. It knows the units
+and writes sequences into files. It needs NumPy; pictures need matplotlib, .wav files soundfile and
+.mid files mido. TensorFlow is not needed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,6 @@ def classes() -> list[type[Medium]]:
     return list(_REGISTRY.values())
 
 
-def likelihoods(kind: str) -> tuple[str, ...]:
-    """The names of the likelihoods that describe a kind; raises ValueError if it is unknown."""
-    return _REGISTRY[check_choice("kind", kind, _REGISTRY)].likelihoods
-
-
 def from_dict(config: Mapping[str, Any]) -> Medium:
     """The inverse of `Medium.to_dict`.
 
@@ -66,14 +61,12 @@ class Medium:
 
     Attributes:
         kind: "strokes", "audio", "pianoroll" or "text".
-        likelihoods: names of the likelihoods that describe it.
         suffixes: of the files that `save` writes; pictures and text first.
         normalization: the convention that is used when nothing else is asked for.
         temperature: of samples that are made to be looked at or listened to.
     """
 
     kind: ClassVar[str]
-    likelihoods: ClassVar[tuple[str, ...]]
     suffixes: ClassVar[tuple[str, ...]]
     normalization: ClassVar[str] = "none"
     temperature: ClassVar[float] = 1.0

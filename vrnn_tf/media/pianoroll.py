@@ -28,7 +28,6 @@ class PianoRoll(Medium):
     steps_per_second: float = 4.0
 
     kind = "pianoroll"
-    likelihoods = ("bernoulli", "nade")
     suffixes = (".png", ".mid")
 
     def __post_init__(self):

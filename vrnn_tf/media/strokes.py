@@ -22,7 +22,6 @@ class Strokes(Medium):
     unit: str = "units of the pen's recorder, y up"
 
     kind = "strokes"
-    likelihoods = ("bivariate_gmm",)
     suffixes = (".png", ".svg")
     normalization = "paper"
     temperature = 0.5

@@ -22,7 +22,6 @@ class Text(Medium):
     charset: str = ""
 
     kind = "text"
-    likelihoods = ("categorical",)
     suffixes = (".txt",)
 
     def __post_init__(self):
