@@ -726,6 +726,40 @@ def test_neighbouring_levels_are_a_width_apart(case):
     assert likelihood.level_width == pytest.approx(np.diff(np.unique(case.grid)).min())
 
 
+# --- initial weights ------------------------------------------------------------------------------
+
+
+def nade_weights(seed=None):
+    likelihood = likelihoods.AutoregressiveBernoulli(5, 3)
+    if seed is not None:
+        likelihood.initialize(seed)
+    return [np.array(weight) for weight in likelihood.layer.weights]
+
+
+def test_the_seed_decides_the_weights_of_nade():
+    for i, weight in enumerate(nade_weights()):  # those of seed 0
+        expected = keras.initializers.GlorotUniform(seed=i)((5, 3))
+        np.testing.assert_array_equal(weight, expected)
+    seeds = (0, 1, 2, -1, 12_345)
+    drawn = [nade_weights(seed) for seed in seeds]
+    for seed, weights in zip(seeds, drawn, strict=True):
+        np.testing.assert_array_equal(weights, nade_weights(seed))
+    np.testing.assert_array_equal(drawn[0], nade_weights())
+    every = [weight for weights in drawn for weight in weights]
+    for one, other in itertools.combinations(every, 2):
+        assert np.abs(one - other).max() > 0.1
+
+
+@every_case
+def test_initial_weights_are_those_of_the_layer(case):
+    before = [np.array(w) for w in case.likelihood.layer.weights] if case.likelihood.layer else []
+    assert case.likelihood.initialize(0) is None
+    after = [np.array(w) for w in case.likelihood.layer.weights] if case.likelihood.layer else []
+    assert bool(after) == (case.likelihood.name == "nade")
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 # --- serialisation --------------------------------------------------------------------------------
 
 

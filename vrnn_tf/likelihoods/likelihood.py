@@ -118,6 +118,9 @@ class Likelihood:
         self.packing = packing
         self.noise_size = noise_size
 
+    def initialize(self, seed: int) -> None:
+        """Draws the weights of `layer` anew, as a function of `seed`; does nothing without one."""
+
     def parameters(self, raw: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
         """Turns raw decoder output `[..., packing.size]` into named, constrained parameters."""
         raise NotImplementedError

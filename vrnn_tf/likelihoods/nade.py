@@ -18,11 +18,16 @@ class NADEWeights(keras.layers.Layer):
 
     def __init__(self, event_size: int, units: int):
         super().__init__(name="nade", dtype="float32")
-        for i, name in enumerate(("below", "above")):
-            uniform = keras.initializers.GlorotUniform(seed=i)
-            weight = self.add_weight(name=name, shape=(event_size, units), initializer=uniform)
-            setattr(self, name, weight)
+        shape = (event_size, units)
+        self.below = self.add_weight(name="below", shape=shape, initializer="zeros")
+        self.above = self.add_weight(name="above", shape=shape, initializer="zeros")
         self.built = True
+
+    def initialize(self, seed: int) -> None:
+        """Draws both weights from the Glorot uniform distribution."""
+        for i, weight in enumerate((self.below, self.above)):
+            uniform = keras.initializers.GlorotUniform(seed=1000 * seed + i)
+            weight.assign(uniform(weight.shape, dtype=weight.dtype))
 
 
 @register("nade")
@@ -50,6 +55,10 @@ class AutoregressiveBernoulli(Likelihood):
             event_size, Packing({"hidden_bias": self.units, "logit_bias": event_size}), event_size
         )
         self.layer: NADEWeights = NADEWeights(event_size, self.units)
+        self.initialize(0)
+
+    def initialize(self, seed):
+        self.layer.initialize(seed)
 
     def parameters(self, raw):
         return self.packing.unpack(raw)
