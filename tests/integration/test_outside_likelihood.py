@@ -17,7 +17,7 @@ from vrnn_tf.train import run
 from vrnn_tf.train.config import TrainConfig
 
 ops = keras.ops
-MAX_STEPS = 6
+MAX_STEPS = 4
 
 
 class Laplace(likelihoods.Likelihood):
@@ -51,7 +51,7 @@ class Laplace(likelihoods.Likelihood):
 
 @pytest.fixture(scope="module", autouse=True)
 def registered():
-    """Only these tests know the likelihood."""
+    """Registers the likelihood for these tests alone."""
     with mock.patch.dict(_REGISTRY):
         likelihoods.register("laplace")(Laplace)
         yield
@@ -59,7 +59,7 @@ def registered():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run on two seconds of noise and tones."""
+    """A folder with recordings of tones and a run on them."""
     folder = tmp_path_factory.mktemp("laplace")
     (folder / "data").mkdir()
     random = np.random.default_rng(0)
@@ -103,10 +103,9 @@ def test_its_run_is_read_and_evaluated(folder):
     evaluation = run.evaluate(folder / "run", split="validation", repeats=1)
     assert np.isfinite(evaluation["nats_per_sequence"]["mean"])
     assert evaluation["raw"] is not None
-    first, again = (run.load(folder / "run").model.generate(2, 5, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert first[0].shape == (5, 40)
-    path = loaded.medium.save(folder / "made.wav", [loaded.normalization.invert(first[0])])
+    (sample,) = loaded.model.generate(1, 5, seed=3)
+    assert sample.shape == (5, 40)
+    path = loaded.medium.save(folder / "made.wav", [loaded.normalization.invert(sample)])
     assert path.stat().st_size > 0
 
 
