@@ -16,6 +16,16 @@ class Bernoulli(Likelihood):
 
     Args:
         event_size: D, for example 88 keys.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> keys = likelihoods.Bernoulli(event_size=3)
+    >>> logits = np.array([[2.0, -2.0, 0.5]], "float32")
+    >>> noise = np.full((1, 3), 0.5, "float32")
+    >>> np.array(keys.sample(logits, noise, temperature=0.0)).tolist()
+    [[1.0, 0.0, 1.0]]
     """
 
     description = "bits, 0 or 1"

@@ -20,15 +20,26 @@ class BivariateGaussianMixture(Likelihood):
     """Pen strokes (dx, dy, pen): K correlated Gaussians for the offset and Bernoulli pen states.
 
     Eqs. (15-25) of Graves, arXiv:1308.0850. `pen` is 1 on the last point of a stroke, else 0. With
-    `end_of_sequence` it is 2 on the last point of the last stroke, a second Bernoulli variable
-    given that the pen lifts: the density of a sequence that never says 2 differs from the paper's
-    only by the probability of going on after each lift. `sample` takes `pen_bias`, in nats: it
-    raises the log odds that the pen lifts.
+    `end_of_sequence`, `pen` is 2 on the last point of the last stroke: a second Bernoulli variable
+    says whether a sequence ends where the pen lifts. The density of a sequence that never says 2
+    therefore differs from the paper's only by the probability of going on after each lift.
+    `sample` takes `pen_bias`, in nats, which raises the log odds that the pen lifts.
 
     Args:
         num_components: K.
         end_of_sequence: whether the model learns where a sequence ends.
-        min_scale: floor of both scales, in units of x.
+        min_scale: the floor of both scales, in units of x.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> pen = likelihoods.BivariateGaussianMixture(num_components=2, end_of_sequence=True)
+    >>> line = pen.mark_end(np.array([[3.0, 4.0, 0.0], [5.0, -2.0, 1.0]], "float32"))
+    >>> line[:, 2].tolist()
+    [0.0, 2.0]
+    >>> np.array(pen.is_end(line)).tolist()
+    [False, True]
     """
 
     description = "dx, dy, pen"
@@ -59,17 +70,17 @@ class BivariateGaussianMixture(Likelihood):
         super().__init__(3, Packing(sizes), num_components + 2 + pen_noise)
 
     def parameters(self, raw):
-        named = self.packing.unpack(raw)
+        slices = self.packing.unpack(raw)
         shape = (self.num_components, 2)
         parameters = {
-            "logits": named["logits"],
-            "loc": split_last(named["loc"], shape),
-            "scale": split_last(ops.softplus(named["raw_scale"]) + self.min_scale, shape),
-            "correlation": MAX_CORRELATION * ops.tanh(named["raw_correlation"]),
-            "pen_logit": named["pen_logit"],
+            "logits": slices["logits"],
+            "loc": split_last(slices["loc"], shape),
+            "scale": split_last(ops.softplus(slices["raw_scale"]) + self.min_scale, shape),
+            "correlation": MAX_CORRELATION * ops.tanh(slices["raw_correlation"]),
+            "pen_logit": slices["pen_logit"],
         }
         if self.can_end:
-            parameters["end_logit"] = named["end_logit"]
+            parameters["end_logit"] = slices["end_logit"]
         return parameters
 
     def distribution(self, raw):

@@ -14,11 +14,20 @@ from vrnn_tf.validation import check_integer
 
 @register("categorical")
 class Categorical(Likelihood):
-    """Symbols of an alphabet, x `[B, T, 1]` holding their numbers: text.
+    """Symbols of an alphabet: text. x `[B, T, 1]` holds their numbers.
 
     Args:
-        num_classes: size of the alphabet; symbols are 0 .. num_classes - 1.
+        num_classes: the size of the alphabet. Symbols are 0 .. num_classes - 1.
         end_class: the symbol that ends a sequence, or None.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> letters = likelihoods.Categorical(num_classes=4, end_class=0)
+    >>> logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]], "float32"))
+    >>> print(f"{np.exp(letters.log_prob(logits, np.array([[2.0]], 'float32')))[0]:.2f}")
+    0.30
     """
 
     description = "symbol numbers"

@@ -16,12 +16,24 @@ from vrnn_tf.validation import check_integer
 class DiscretizedLogisticMixture(Likelihood):
     """K discretised logistics for each sample of a frame, arXiv:1701.05517: 16-bit audio.
 
-    x holds samples in [-1, 1]; the log-likelihood is that of the integer level, in nats.
+    x holds samples in [-1, 1]. `log_prob` is the logarithm of the probability of their levels.
 
     Args:
         event_size: D, samples a frame.
         num_components: K.
         num_levels: how many levels divide [-1, 1]; 65536 for 16-bit audio.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> coarse = likelihoods.DiscretizedLogisticMixture(1, num_components=1, num_levels=5)
+    >>> coarse.level_width
+    0.5
+    >>> raw = np.array([[0.0, 0.4, 0.0]], "float32")  # logit, loc and raw scale
+    >>> noise = np.full((1, coarse.noise_size), 0.5, "float32")
+    >>> np.array(coarse.sample(raw, noise, temperature=0.0)).tolist()  # the nearest level
+    [[0.5]]
     """
 
     description = "samples in [-1, 1]"
@@ -47,9 +59,9 @@ class DiscretizedLogisticMixture(Likelihood):
 
     def parameters(self, raw):
         shape = (self.event_size, self.num_components)
-        named = {name: split_last(v, shape) for name, v in self.packing.unpack(raw).items()}
-        scale = ops.softplus(named["raw_scale"]) + self.min_scale
-        return {"logits": named["logits"], "loc": named["loc"], "scale": scale}
+        slices = {name: split_last(v, shape) for name, v in self.packing.unpack(raw).items()}
+        scale = ops.softplus(slices["raw_scale"]) + self.min_scale
+        return {"logits": slices["logits"], "loc": slices["loc"], "scale": scale}
 
     def distribution(self, raw):
         parameters = self.parameters(raw)

@@ -17,7 +17,16 @@ class Gaussian(Likelihood):
 
     Args:
         event_size: D.
-        min_scale: floor of the scale, in units of x.
+        min_scale: the floor of the scale, in units of x.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> gaussian = likelihoods.Gaussian(event_size=1)
+    >>> raw = np.array([[0.0, 0.5413]], "float32")  # softplus(0.5413) is 1
+    >>> print(f"{gaussian.log_prob(raw, np.zeros((1, 1), 'float32'))[0]:.3f}")
+    -0.919
     """
 
     description = "real features"
@@ -35,9 +44,9 @@ class Gaussian(Likelihood):
         )
 
     def parameters(self, raw):
-        named = self.packing.unpack(raw)
-        scale = ops.softplus(named["raw_scale"]) + self.min_scale
-        return {"loc": named["loc"], "scale": scale}
+        slices = self.packing.unpack(raw)
+        scale = ops.softplus(slices["raw_scale"]) + self.min_scale
+        return {"loc": slices["loc"], "scale": scale}
 
     def distribution(self, raw):
         parameters = self.parameters(raw)

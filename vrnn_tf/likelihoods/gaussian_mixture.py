@@ -19,7 +19,19 @@ class GaussianMixture(Likelihood):
     Args:
         event_size: D.
         num_components: K.
-        min_scale: floor of the scale, in units of x.
+        min_scale: the floor of the scale, in units of x.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> mixture = likelihoods.GaussianMixture(event_size=1, num_components=2)
+    >>> mixture.packing
+    Packing({'logits': 2, 'loc': 2, 'raw_scale': 2})
+    >>> raw = np.array([[0.0, 3.0, -7.0, 7.0, 0.0, 0.0]], "float32")
+    >>> noise = np.full((1, mixture.noise_size), 0.5, "float32")
+    >>> np.array(mixture.sample(raw, noise, temperature=0.0)).tolist()  # the likelier component
+    [[7.0]]
     """
 
     description = "real features"
@@ -39,12 +51,12 @@ class GaussianMixture(Likelihood):
         )
 
     def parameters(self, raw):
-        named = self.packing.unpack(raw)
+        slices = self.packing.unpack(raw)
         shape = (self.num_components, self.event_size)
         return {
-            "logits": named["logits"],
-            "loc": split_last(named["loc"], shape),
-            "scale": split_last(ops.softplus(named["raw_scale"]) + self.min_scale, shape),
+            "logits": slices["logits"],
+            "loc": split_last(slices["loc"], shape),
+            "scale": split_last(ops.softplus(slices["raw_scale"]) + self.min_scale, shape),
         }
 
     def distribution(self, raw):

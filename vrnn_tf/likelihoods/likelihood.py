@@ -1,13 +1,15 @@
 """p(x_t | z_<=t, x_<t), Eq. (6): what a decoder's output says about the next observation.
 
-A likelihood names the slices of the decoder's raw output, turns them into a tfd distribution (the
-exact density, used in training and evaluation) and draws from that distribution with given noise
-(used in generation). One rule for temperature holds everywhere: the noise is multiplied by it.
-That multiplies the scale of normal noise and divides the logits under Gumbel and logistic noise; at
-temperature 0 a draw is the mode of the most probable component.
+A likelihood names the slices of the decoder's raw output and turns them into a tfd distribution,
+whose exact density training and evaluation use. Generation draws from the same distribution with
+given noise. One rule for temperature holds everywhere: it multiplies the noise. This multiplies the
+scale of normal noise and divides the logits under Gumbel and logistic noise. At temperature 0 a
+draw is the mode of the most probable component.
 
-To add one: subclass `Likelihood` with `parameters`, `distribution`, `_sample` and `get_config`,
-decorate it with `@register("name")`, and add its case to the contract test.
+To add a likelihood, write one file in this folder: a subclass of `Likelihood` with `parameters`,
+`distribution`, `_sample` and `get_config`, decorated with `@register("name")`. The tests ask for a
+case in the table of their contract. A likelihood outside of the package registers itself the same
+way, before its name is used.
 """
 
 from __future__ import annotations
@@ -23,14 +25,14 @@ from vrnn_tf.distributions import tfd
 from vrnn_tf.packing import Packing
 from vrnn_tf.validation import check_choice
 
-LARGEST = 3.4028234663852886e38  # of the finite float32 numbers
-MIN_SCALE = 1e-4  # keeps log(scale) finite; the floor of the paper's code
+LARGEST = 3.4028234663852886e38  # the largest finite float32 number
+MIN_SCALE = 1e-4  # keeps log(scale) finite; the paper's code has the same floor
 
 _REGISTRY: dict[str, type[Likelihood]] = {}
 
 
 def register(name: str) -> Callable[[type[Likelihood]], type[Likelihood]]:
-    """Makes a likelihood known as `name` to `get` and to Keras's serialisation."""
+    """Decorates a class so that `get` and Keras's serialisation know it as `name`."""
 
     def decorate(cls: type[Likelihood]) -> type[Likelihood]:
         cls.name = name
@@ -41,17 +43,17 @@ def register(name: str) -> Callable[[type[Likelihood]], type[Likelihood]]:
 
 
 def names() -> list[str]:
-    """The names that `get` knows, in alphabetical order."""
+    """Returns the names that `get` knows, in alphabetical order."""
     return sorted(_REGISTRY)
 
 
 def describing(kind: str) -> list[str]:
-    """The names of the likelihoods that describe media of a kind, in alphabetical order."""
+    """Returns the names of the likelihoods that describe media of a kind, in alphabetical order."""
     return [name for name in names() if kind in _REGISTRY[name].media]
 
 
 def classes() -> list[type[Likelihood]]:
-    """The registered classes, in the order of their registration."""
+    """Returns the registered classes, in the order of their registration."""
     return list(_REGISTRY.values())
 
 
@@ -62,8 +64,8 @@ def get(identifier: str | Mapping[str, Any] | Likelihood) -> Likelihood:
         identifier: an instance, a name, or `{"name": name, **arguments}`.
 
     Raises:
-        ValueError: if it is none of these, or the name is unknown (lists the known ones) or an
-            argument is.
+        ValueError: if `identifier` is none of these, if the name is unknown (the message lists the
+            valid names) or if the likelihood does not take an argument.
     """
     if isinstance(identifier, Likelihood):
         return identifier
@@ -80,24 +82,46 @@ def get(identifier: str | Mapping[str, Any] | Likelihood) -> Likelihood:
 
 
 class Likelihood:
-    """The density of one time step of x and its sampler.
+    """The density of one time step of x, and the sampler of this density.
+
+    Args:
+        event_size: D.
+        packing: the slices of the decoder's raw output.
+        noise_size: how many uniform numbers a draw takes.
 
     Attributes:
         event_size: D, the size of one time step of x `[B, T, D]`.
         packing: the named slices of the decoder's raw output `[..., packing.size]`.
-        noise_size: how many uniform numbers `sample` consumes for a step.
-        scale_names: the slices that become scales (they start with the paper's bias of 0.6).
-        sampling_options: `{name: default}` of what `sample` takes beside the temperature.
-        num_symbols: size of the alphabet if x holds symbols, which phi_x then embeds; else None.
-        end_mark: the feature and its value that say that the sequence ends with this observation;
-            None if no observation does.
-        layer: a Keras layer that holds weights of the density itself; None if it has none.
-        is_density: whether its values are a density of x; else they are probabilities.
-        description: what the last axis of x holds.
-        media: the kinds of media that it describes.
-        normalization: the only convention that its x can have; None if any will do.
-        level_width: the distance between two neighbouring levels if x holds discrete levels of a
-            real number, in units of x; else None.
+        noise_size: how many uniform numbers `sample` uses for a step.
+        name: the name that the class is registered under.
+        description: what the last axis of x holds, for people.
+        media: the kinds of media that the likelihood describes; see `vrnn_tf.media`.
+        example_arguments: valid arguments, as text, for error messages.
+        scale_names: the slices that become scales. Their bias starts at the paper's 0.6.
+        sampling_options: `{name: default}` of the options that `sample` takes beside the
+            temperature.
+        num_symbols: the size of the alphabet if x holds symbols, which phi_x then embeds; else
+            None.
+        end_mark: a feature, and the value of it with which an observation ends its sequence. None
+            if no observation ends a sequence.
+        layer: a Keras layer that holds weights of the density itself; None if there are none.
+        is_density: True if `log_prob` is the logarithm of a density, False if it is that of a
+            probability.
+        normalization: the only convention of normalisation that suits x; None if any does.
+        level_width: the distance between neighbouring levels, in units of x, if x holds discrete
+            levels of a real number; else None.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> likelihood = likelihoods.get({"name": "gaussian", "event_size": 2})
+    >>> likelihood.packing
+    Packing({'loc': 2, 'raw_scale': 2})
+    >>> raw = np.array([[5.0, -5.0, 0.0, 0.0]], "float32")
+    >>> noise = np.full((1, likelihood.noise_size), 0.5, "float32")
+    >>> np.array(likelihood.sample(raw, noise, temperature=0.0)).tolist()
+    [[5.0, -5.0]]
     """
 
     name: str
@@ -119,14 +143,14 @@ class Likelihood:
         self.noise_size = noise_size
 
     def initialize(self, seed: int) -> None:
-        """Draws the weights of `layer` anew, as a function of `seed`; does nothing without one."""
+        """Draws the weights of `layer` as a function of `seed`. Without a layer it does nothing."""
 
     def parameters(self, raw: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
         """Turns raw decoder output `[..., packing.size]` into named, constrained parameters."""
         raise NotImplementedError
 
     def distribution(self, raw: keras.KerasTensor) -> tfd.Distribution:
-        """The tfd distribution over one step, batch shape `[...]`, event shape `[D]`."""
+        """Returns the tfd distribution of one step: batch shape `[...]`, event shape `[D]`."""
         raise NotImplementedError
 
     def sample(self, raw, noise, temperature=1.0, **options) -> keras.KerasTensor:
@@ -135,9 +159,9 @@ class Likelihood:
         Args:
             raw: `[..., packing.size]`.
             noise: `[..., noise_size]`, uniform, strictly between 0 and 1.
-            temperature: multiplies the noise; broadcasts with `[..., 1]`. 0 gives the mode of the
-                most probable component.
-            **options: those of `sampling_options`, each broadcasting with `[..., 1]`.
+            temperature: multiplies the noise and broadcasts with `[..., 1]`. 0 gives the mode of
+                the most probable component.
+            **options: values for names of `sampling_options`. Each broadcasts with `[..., 1]`.
 
         Returns:
             float32 `[..., D]`.
@@ -154,11 +178,11 @@ class Likelihood:
         return self._sample(parameters, noise, temperature, **options)
 
     def _sample(self, *args: Any, **options: Any) -> keras.KerasTensor:
-        """`sample` from `(parameters, noise, temperature)`; a subclass also names its options."""
+        """Draws from `(parameters, noise, temperature)`. A subclass also names its options."""
         raise NotImplementedError
 
     def log_prob(self, raw: keras.KerasTensor, x: keras.KerasTensor) -> keras.KerasTensor:
-        """log p(x) in nats a step, `[...]`, always in float32.
+        """Returns log p(x) in nats a step, `[...]`, always in float32.
 
         Args:
             raw: `[..., packing.size]`.
@@ -178,14 +202,14 @@ class Likelihood:
         """Draws the weights of `layer` anew from a seed."""
 
     def is_end(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Whether the sequence ends with this observation: bool `[...]` for x `[..., D]`."""
+        """Tells whether x `[..., D]` is the last observation of its sequence: bool `[...]`."""
         if self.end_mark is None:
             return ops.zeros_like(x[..., 0], dtype="bool")
         feature, value = self.end_mark
         return x[..., feature] == value
 
     def mark_end(self, x: np.ndarray) -> np.ndarray:
-        """Marks the last observation of a whole sequence, if the data lack the mark.
+        """Marks the last observation of a sequence, if the model reads a mark that the data lack.
 
         Args:
             x: `[T, D]`, float32, normalised, of at least one step.
@@ -196,12 +220,12 @@ class Likelihood:
         return x
 
     def in_support(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Whether x `[..., D]` can be observed at all: bool `[...]`. NaN and infinity cannot."""
+        """Tells whether x `[..., D]` can be observed: bool `[...]`. NaN and infinity cannot."""
         return within(x, -LARGEST, LARGEST)
 
     @property
     def can_end(self) -> bool:
-        """Whether an observation can say that the sequence ends with it."""
+        """Whether an observation can end its sequence."""
         return self.end_mark is not None
 
     def get_config(self) -> dict[str, Any]:
@@ -217,5 +241,5 @@ class Likelihood:
 
 
 def within(x, low: float, high: float):
-    """Whether every feature of x `[..., D]` is a number from `low` to `high`: bool `[...]`."""
+    """Tells whether every feature of x `[..., D]` is from `low` to `high`: bool `[...]`."""
     return ops.all(ops.logical_and(x >= low, x <= high), axis=-1)

@@ -1,4 +1,4 @@
-"""What mixtures of K components share: the shapes of their parameters and the component drawn."""
+"""Mixtures of K components: the shapes of their parameters, and the draw of a component."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vrnn_tf.likelihoods.sampling import argmax
 
 
 def split_last(tensor, shape: tuple[int, int]):
-    """Reshapes the last axis, `[..., a * b]` -> `[..., a, b]`."""
+    """Reshapes the last axis, `[..., a * b]` -> `[..., a, b]`, or raises ValueError."""
     leading = ops.shape(tensor)[:-1]
     if math.prod(shape) != tensor.shape[-1]:
         raise ValueError(f"Cannot split a last axis of {tensor.shape[-1]} into {shape}.")
@@ -19,11 +19,11 @@ def split_last(tensor, shape: tuple[int, int]):
 
 
 def choose(logits, uniforms, temperature):
-    """One-hot `[..., K]` of a draw from Categorical(logits / temperature), Gumbel-max."""
+    """Draws from Categorical(logits / temperature) by Gumbel-max. Returns one-hot `[..., K]`."""
     perturbed = logits + temperature * rng.gumbel(uniforms)
     return ops.one_hot(argmax(perturbed), logits.shape[-1], dtype=logits.dtype)
 
 
 def loc_and_scale(parameters, choice, axis: int):
-    """loc and scale of the component that `choice` marks along `axis`."""
+    """Returns loc and scale of the component that `choice` marks along `axis`."""
     return [ops.sum(choice * parameters[name], axis=axis) for name in ("loc", "scale")]

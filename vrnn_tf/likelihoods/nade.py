@@ -1,4 +1,4 @@
-"""Bits that depend on each other, by an autoregression over the features of a step."""
+"""Bits that depend on the bits before them in the same step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from vrnn_tf.validation import check_integer
 
 
 class NADEWeights(keras.layers.Layer):
-    """W and V of `distributions.NADE`, each `[event_size, units]`, float32."""
+    """W and V of `distributions.NADE`, each `[event_size, units]`, float32.
+
+    Args:
+        event_size: D.
+        units: U.
+
+    Example:
+
+    >>> from vrnn_tf.likelihoods.nade import NADEWeights
+    >>> [tuple(weight.shape) for weight in NADEWeights(event_size=88, units=64).weights]
+    [(88, 64), (88, 64)]
+    """
 
     def __init__(self, event_size: int, units: int):
         super().__init__(name="nade", dtype="float32")
@@ -32,15 +43,27 @@ class NADEWeights(keras.layers.Layer):
 
 @register("nade")
 class AutoregressiveBernoulli(Likelihood):
-    """Bits of which each depends on those before it: notes of a chord. See `distributions.NADE`.
+    """Bits that depend on the bits before them: the notes of a chord. See `distributions.NADE`.
 
-    The decoder gives the biases c and b at every step (RNN-NADE, arXiv:1206.6392); W and V are
-    weights of the likelihood. At temperature 0 each bit is the more probable one, given those
+    The decoder gives the biases c and b at every step (RNN-NADE, arXiv:1206.6392). W and V are
+    weights of the likelihood. At temperature 0 each bit has its more probable value, given the bits
     before it.
 
     Args:
         event_size: D, for example 88 keys.
-        units: U, hidden units of the autoregression.
+        units: U, the number of hidden units.
+
+    Example:
+
+    >>> import itertools
+    >>> import numpy as np
+    >>> from vrnn_tf import likelihoods
+    >>> chord = likelihoods.AutoregressiveBernoulli(event_size=2, units=3)
+    >>> chord.initialize(seed=7)
+    >>> raw = np.zeros((4, chord.packing.size), "float32")
+    >>> chords = np.array(list(itertools.product((0, 1), repeat=2)), "float32")
+    >>> print(f"{np.exp(chord.log_prob(raw, chords)).sum():.4f}")
+    1.0000
     """
 
     description = "bits, 0 or 1"
@@ -69,14 +92,14 @@ class AutoregressiveBernoulli(Likelihood):
 
     def _sample(self, parameters, noise, temperature):
         offsets = parameters["logit_bias"] + temperature * rng.logistic(noise)
-        own = ops.eye(self.event_size, dtype="float32")
+        identity = ops.eye(self.event_size, dtype="float32")
 
         def body(d, x, sums):
-            mine = ops.take(own, d, axis=0)
+            place = ops.take(identity, d, axis=0)  # [D], one-hot
             logit = ops.sum(ops.sigmoid(sums) * ops.take(self.layer.above, d, axis=0), axis=-1)
-            bit = is_positive(logit + ops.sum(mine * offsets, axis=-1))
+            bit = is_positive(logit + ops.sum(place * offsets, axis=-1))
             bit = ops.expand_dims(bit, -1)
-            return d + 1, x + bit * mine, sums + bit * ops.take(self.layer.below, d, axis=0)
+            return d + 1, x + bit * place, sums + bit * ops.take(self.layer.below, d, axis=0)
 
         start = (ops.zeros((), "int32"), ops.zeros_like(offsets), parameters["hidden_bias"])
         return ops.while_loop(lambda d, *_: d < self.event_size, body, start)[1]
