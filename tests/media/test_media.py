@@ -88,6 +88,23 @@ def test_a_medium_fits_its_likelihoods(kind):
     assert medium.units
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        ("strokes", 3, "pen, must be 0 or 1, or 2 at the end of a line. Received 3."),
+        ("pianoroll", 0.5, "Keys must be 0 or 1. Received 0.5."),
+        ("text", 5, "must be whole numbers from 0 to 4"),
+    ],
+)
+def test_values_that_mean_nothing_are_named(kind, value, message):
+    medium, x = EXAMPLES[kind]
+    medium.check(x)
+    wrong = x.copy()
+    wrong[1, -1] = value
+    with pytest.raises(ValueError, match=message):
+        medium.check(wrong)
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 SAVED = [(kind, suffix) for kind, (m, _) in EXAMPLES.items() for suffix in (*m.suffixes, ".npz")]

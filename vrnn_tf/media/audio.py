@@ -11,7 +11,7 @@ from vrnn_tf.media.figures import save_plots
 from vrnn_tf.media.medium import Medium, register
 from vrnn_tf.validation import check_integer
 
-MAX_RATE = 768_000  # samples a second: what converters of sound reach
+MAX_RATE = 768_000  # samples a second; converters of sound go no further
 
 
 @register
@@ -22,6 +22,12 @@ class Audio(Medium):
     Args:
         sampling_rate: samples a second.
         frame_size: samples a step.
+
+    Example:
+
+    >>> from vrnn_tf import media
+    >>> media.Audio(sampling_rate=8000, frame_size=100).units
+    'samples at 8000 Hz, full scale at -1 and 1'
     """
 
     sampling_rate: int = 16_000
@@ -54,7 +60,7 @@ class Audio(Medium):
         return {"event_size": self.frame_size}
 
     def _save(self, path, sequences):
-        """A .wav holds the sequences one after the other, half a second apart."""
+        """Writes a .wav with half a second of silence between two sequences, or plots."""
         waves = [np.clip(x.reshape(-1), -1.0, 1.0) for x in sequences]
         if path.suffix == ".wav":
             import soundfile

@@ -1,7 +1,8 @@
 """Pictures of pen sequences, as SVG or PNG.
 
 A sequence is `x [T, 3]` with columns (dx, dy, pen): offsets in any unit with y up, and a pen flag
-which is 1 on the last point of a stroke (2: of the whole line). Needs NumPy; PNG needs matplotlib.
+that is 1 on the last point of a stroke and may be 2 on that of the whole line. A PNG needs
+matplotlib.
 """
 
 import dataclasses
@@ -15,10 +16,10 @@ import numpy as np
 from vrnn_tf import files
 from vrnn_tf.validation import check_integer, check_number
 
-_PEN_UP = 0.5  # at or above it the pen lifts after the row's point
-_END_OF_LINE = 1.5  # at or above it the rows that follow are padding
-_ROW_GAP = 0.25  # between rows and around the picture, in row heights
-_MAX_PIXELS = 20_000  # a side; beyond about 2 ** 15 the PNG renderer gives up
+_PEN_UP = 0.5  # from this value of pen on, the pen lifts after the row's point
+_END_OF_LINE = 1.5  # from this value of pen on, the rows that follow are padding
+_ROW_GAP = 0.25  # row heights, between rows and around the picture
+_MAX_PIXELS = 20_000  # a side; the PNG renderer fails beyond about 2 ** 15
 
 
 def to_polylines(x: np.ndarray) -> list[np.ndarray]:
@@ -29,11 +30,11 @@ def to_polylines(x: np.ndarray) -> list[np.ndarray]:
             the point of a row with `pen >= 0.5`; rows after a pen of 2 (end of line) are ignored.
 
     Returns:
-        One array `[n, 2]` of absolute (x, y) a stroke, in the unit of `x`. A dot has `n == 1`. The
-        last stroke may lack its pen lift. No strokes if `T == 0`.
+        For each stroke an array `[n, 2]` of absolute (x, y), in the unit of `x`. A dot has
+        `n == 1`. The last stroke may lack its pen lift. There are no strokes if `T == 0`.
 
     Raises:
-        ValueError: If `x` is not `[T, 3]` or not finite.
+        ValueError: if `x` is not `[T, 3]` or not finite.
     """
     x = _check_sequence(x)
     if not len(x):
@@ -52,15 +53,17 @@ def to_svg(
     """Draws one or several sequences, stacked from top to bottom, as an SVG document.
 
     Args:
-        lines: One sequence `[T, 3]`, or several. Each is a row of its own; an empty one is a blank.
-        width: Width of the picture in pixels, at least 1; less if it would be too high.
-        stroke_width: Breadth of the pen, as a fraction of the median row height, above 0.
+        lines: one sequence `[T, 3]`, or several. Each has a row of its own; that of an empty
+            sequence is blank.
+        width: the width of the picture in pixels, at least 1. The picture is narrower if it would
+            be too high otherwise.
+        stroke_width: the breadth of the pen, as a fraction of the median row height, above 0.
 
     Returns:
-        The document. Both axes have the same scale, that of the sequences.
+        The document. Both axes have one scale, which is the same for all sequences.
 
     Raises:
-        ValueError: If a sequence is not `[T, 3]` or not finite, or an option is out of its range.
+        ValueError: if a sequence is not `[T, 3]` or not finite, or an option is out of its range.
     """
     layout = _lay_out(lines, width, stroke_width)
     paths = "\n".join(f'<path d="{_path_data(stroke)}"/>' for stroke in layout.strokes)
@@ -86,16 +89,16 @@ def save(
     The file appears complete or not at all: it is written beside `path` and then moved there.
 
     Args:
-        path: File to write, ending in `.svg` or `.png`.
-        lines: One sequence `[T, 3]`, or several; see `to_svg`.
-        width: Width of the picture in pixels; see `to_svg`.
-        stroke_width: Breadth of the pen, as a fraction of the median row height.
+        path: the file to write. It ends in `.svg` or `.png`.
+        lines: one sequence `[T, 3]`, or several; see `to_svg`.
+        width: the width of the picture in pixels; see `to_svg`.
+        stroke_width: the breadth of the pen, as a fraction of the median row height.
 
     Returns:
         `path`.
 
     Raises:
-        ValueError: As `to_svg`, and if `path` has another suffix.
+        ValueError: if `path` has another suffix, and for the reasons of `to_svg`.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() == ".svg":
@@ -113,14 +116,14 @@ def save(
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """Strokes on a page whose top left corner is the origin, y down, in the unit of the data.
+    """Strokes on a page. Its top left corner is the origin, y is down, the unit is the data's.
 
     Attributes:
-        strokes: Polylines `[n, 2]`.
-        width: Of the page.
-        height: Of the page.
-        pen: Breadth of the pen.
-        scale: Pixels a unit.
+        strokes: polylines `[n, 2]`.
+        width: the width of the page.
+        height: the height of the page.
+        pen: the breadth of the pen.
+        scale: pixels a unit.
     """
 
     strokes: list[np.ndarray]
@@ -157,7 +160,7 @@ def _bounding_box(strokes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _typical_height(extents: list[np.ndarray]) -> float:
-    """Returns the median height; of flat rows the width, and 1 if there is no ink at all."""
+    """Returns the median height, or the median width if all rows are flat, or 1 without ink."""
     for axis in (1, 0):
         sizes = [extent[axis] for extent in extents if extent[axis] > 0]
         if sizes:
@@ -167,7 +170,7 @@ def _typical_height(extents: list[np.ndarray]) -> float:
 
 def _path_data(stroke: np.ndarray) -> str:
     head, *rest = (f"{x:.6g} {y:.6g}" for x, y in stroke)
-    return f"M{head}L{' '.join(rest or [head])}"  # a line to itself: the round cap draws the dot
+    return f"M{head}L{' '.join(rest or [head])}"  # the round cap of a line to itself is a dot
 
 
 def _render_png(layout: _Layout) -> bytes:
@@ -186,7 +189,7 @@ def _render_png(layout: _Layout) -> bytes:
         LineCollection(lines, colors="black", linewidths=pen, capstyle="round", joinstyle="round"),
         autolim=False,
     )
-    if dots:  # the renderer drops lines of no length
+    if dots:  # the renderer drops lines without length
         axes.add_collection(
             EllipseCollection(
                 pen, pen, 0, units="points", offsets=dots, transOffset=axes.transData, color="black"
@@ -209,6 +212,6 @@ def _check_sequence(x: np.ndarray) -> np.ndarray:
     if bad.size:
         raise ValueError(
             f"A sequence must be finite. Received {x[bad[0]]} in row {bad[0]}. "
-            "Cut the sequence before that row or find what made it."
+            "Cut the sequence before that row, or find out what made the row."
         )
     return x

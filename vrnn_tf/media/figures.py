@@ -21,7 +21,7 @@ def save_figure(path: Path, figure) -> None:
 
 
 def save_plots(path: Path, sequences: list, plot: Callable[[Any, np.ndarray], None]) -> None:
-    """One plot below the other, as PNG."""
+    """Writes a PNG in which `plot(axes, x)` has drawn the sequences one below the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.2 * len(sequences)), dpi=100, layout="constrained")

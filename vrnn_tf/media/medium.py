@@ -21,26 +21,27 @@ _REGISTRY: dict[str, type[Medium]] = {}
 
 
 def register(cls: type[Medium]) -> type[Medium]:
-    """Makes a medium known by its `kind` to `from_dict`."""
+    """Decorates a class so that `from_dict` knows it by its `kind`."""
     _REGISTRY[cls.kind] = cls
     return cls
 
 
 def kinds() -> list[str]:
-    """The kinds of media there are, in alphabetical order."""
+    """Returns the kinds of media, in alphabetical order."""
     return sorted(_REGISTRY)
 
 
 def classes() -> list[type[Medium]]:
-    """The registered classes, in the order of their registration."""
+    """Returns the registered classes, in the order of their registration."""
     return list(_REGISTRY.values())
 
 
 def from_dict(config: Mapping[str, Any]) -> Medium:
-    """The inverse of `Medium.to_dict`.
+    """Makes a medium from what `Medium.to_dict` returned.
 
     Raises:
-        ValueError: if the kind or an entry is unknown, or a value is out of range.
+        ValueError: if the kind or an entry is unknown, if an entry is missing, or if a value is out
+            of range.
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"A medium must be a dictionary with 'kind'. Received {config!r}.")
@@ -57,13 +58,23 @@ def from_dict(config: Mapping[str, Any]) -> Medium:
 
 @dataclasses.dataclass(frozen=True)
 class Medium:
-    """The common part; see the subclasses.
+    """What the numbers of a sequence x `[T, D]` mean. Each subclass is one kind of medium.
 
     Attributes:
-        kind: "strokes", "audio", "pianoroll" or "text".
-        suffixes: of the files that `save` writes; pictures and text first.
-        normalization: the convention that is used when nothing else is asked for.
-        temperature: of samples that are made to be looked at or listened to.
+        kind: the name of the kind, for example "strokes".
+        suffixes: the endings of the files that `save` writes. The first is that of a picture or a
+            text.
+        normalization: the convention of normalisation that training uses by default.
+        temperature: the temperature of samples that people look at or listen to.
+
+    Example:
+
+    >>> from vrnn_tf import media
+    >>> medium = media.from_dict({"kind": "audio", "sampling_rate": 8000, "frame_size": 100})
+    >>> medium
+    Audio(sampling_rate=8000, frame_size=100)
+    >>> medium.to_dict()
+    {'kind': 'audio', 'sampling_rate': 8000, 'frame_size': 100}
     """
 
     kind: ClassVar[str]
@@ -83,22 +94,27 @@ class Medium:
 
     @property
     def normalized_features(self) -> tuple[int, ...]:
-        """Which of the D features are normalised."""
+        """The indices of the features that are normalised."""
         return ()
 
     def likelihood_arguments(self) -> dict[str, Any]:
-        """What the data fix of a likelihood: the size of its event or of its alphabet."""
+        """Returns the arguments of a likelihood that the data fix, such as `event_size`."""
         return {}
 
     def save(self, path: str | Path, sequences: Sequence[np.ndarray]) -> Path:
         """Writes sequences `[T_i, D]` in raw units into one file, atomically.
 
         Args:
-            path: ends in one of `suffixes`, or in .npz: x `[sum T_i, D]` and length `[N]`.
+            path: a file that ends in one of `suffixes`, or in .npz. An .npz file holds x
+                `[sum T_i, D]` and length `[N]`.
             sequences: one or more.
 
+        Returns:
+            `path`.
+
         Raises:
-            ValueError: if the suffix is another one, or a sequence is not `[T, D]` or not finite.
+            ValueError: if the suffix is another one, if there is no sequence, or if a sequence is
+                not `[T, D]` or not finite.
         """
         path = Path(path)
         check_suffix(path, (*self.suffixes, ".npz"))
@@ -129,14 +145,14 @@ class Medium:
         raise NotImplementedError
 
     def marks(self, x: np.ndarray) -> np.ndarray:
-        """The steps of raw x at which something ends, for figures over time."""
+        """Returns the steps of raw x at which something ends, for figures over time."""
         return np.zeros(0, int)
 
     def check(self, x: np.ndarray) -> None:
-        """Raises ValueError if raw x `[T, D]` holds what the medium cannot mean."""
+        """Raises ValueError if raw x `[T, D]` holds a value that means nothing in this medium."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; the inverse of `from_dict`."""
+        """Returns a JSON-able description, from which `from_dict` makes an equal medium."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
 

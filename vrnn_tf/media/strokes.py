@@ -16,7 +16,16 @@ class Strokes(Medium):
     """Pen strokes, x `[T, 3]`: (dx, dy, pen), y up; pen is 1 on the last point of a stroke.
 
     Args:
-        unit: of the offsets, for people.
+        unit: the unit of the offsets, for people.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import media
+    >>> strokes = media.Strokes(unit="pixels")
+    >>> x = np.array([[3, 4, 0], [5, -2, 1], [2, 2, 1]])
+    >>> strokes.marks(x).tolist()  # where the pen lifts
+    [1, 2]
     """
 
     unit: str = "units of the pen's recorder, y up"
@@ -43,8 +52,12 @@ class Strokes(Medium):
         return (0, 1)
 
     def check(self, x):
-        if not np.isin(x[:, 2], (0, 1, 2)).all():
-            raise ValueError("The third column, pen, must be 0 or 1 (2: the end of the line).")
+        wrong = x[~np.isin(x[:, 2], (0, 1, 2)), 2]
+        if wrong.size:
+            raise ValueError(
+                "The third column, pen, must be 0 or 1, or 2 at the end of a line. Received "
+                f"{wrong[0]:g}."
+            )
 
     def plot(self, axes, x):
         for stroke in drawing.to_polylines(x):

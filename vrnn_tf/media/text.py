@@ -17,6 +17,15 @@ class Text(Medium):
 
     Args:
         charset: every character once.
+
+    Example:
+
+    >>> from vrnn_tf import media
+    >>> text = media.Text(charset="abn")
+    >>> text.encode("banana").ravel().tolist()
+    [1.0, 0.0, 2.0, 0.0, 2.0, 0.0]
+    >>> text.decode(text.encode("banana"))
+    'banana'
     """
 
     charset: str = ""
@@ -45,7 +54,11 @@ class Text(Medium):
         self.decode(x)
 
     def encode(self, text: str) -> np.ndarray:
-        """Characters to float32 `[T, 1]`; raises ValueError naming one that is not in the set."""
+        """Turns characters into float32 `[T, 1]`.
+
+        Raises:
+            ValueError: if a character is not in `charset`; names it.
+        """
         place = {character: i for i, character in enumerate(self.charset)}
         try:
             return np.array([place[c] for c in text], np.float32).reshape(-1, 1)
@@ -56,7 +69,7 @@ class Text(Medium):
             ) from None
 
     def decode(self, x: np.ndarray) -> str:
-        """The inverse of `encode`; raises ValueError for what is no place in the set."""
+        """Turns places `[T, 1]` into characters; raises ValueError if a number is no place."""
         places = np.asarray(x).reshape(-1)
         if not np.isin(places, np.arange(len(self.charset))).all():
             raise ValueError(f"Characters must be whole numbers from 0 to {len(self.charset) - 1}.")
