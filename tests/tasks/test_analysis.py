@@ -19,23 +19,23 @@ def model():
 
 def test_a_trace_is_the_posterior_of_the_loop(model):
     x = tiny_models.observations(model, batch=1, steps=6)
-    found = analysis.trace(model, x[0], seed=5)
+    trace = analysis.trace(model, x[0], seed=5)
     size = rng.normal_noise_size(model.latent_size)
     uniforms = rng.uniform(np.array([5], "int32"), np.arange(6, dtype="int32"), size, rng.POSTERIOR)
     eps = np.array(rng.normal(uniforms, model.latent_size), np.float64)
     outputs, _ = reference.LoopVRNN(model).run(x, eps)
     for name in ("posterior_loc", "prior_scale", "z", "kl", "log_likelihood"):
-        np.testing.assert_allclose(getattr(found, name), outputs[name][0], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found.kl_of_dimension.sum(axis=1), outputs["kl"][0], rtol=1e-4)
+        np.testing.assert_allclose(getattr(trace, name), outputs[name][0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(trace.kl_of_dimension.sum(axis=1), outputs["kl"][0], rtol=1e-4)
     loc = outputs["posterior_loc"][0]
     distance = [0.0] + [np.sqrt(((loc[t] - loc[t - 1]) ** 2).sum()) for t in range(1, 6)]
-    np.testing.assert_allclose(found.shift, distance, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(trace.shift, distance, rtol=1e-4, atol=1e-6)
     # The mode of the most probable component, Eqs. (15-22) of arXiv:1308.0850.
     raw, components = outputs["raw_parameters"][0], model.likelihood.num_components
     best = raw[:, :components].argmax(axis=1)
     places = raw[:, components : 3 * components].reshape(6, components, 2)
     np.testing.assert_allclose(
-        found.reconstruction[:, :2], places[np.arange(6), best], rtol=1e-4, atol=1e-5
+        trace.reconstruction[:, :2], places[np.arange(6), best], rtol=1e-4, atol=1e-5
     )
 
 
@@ -74,11 +74,11 @@ def test_unused_dimensions_are_counted():
     posterior = model.cell.posterior_network.body.layers[-1]
     posterior.bias.assign([0.0, 1.0, 0.0, 0.0])  # its mean differs in the second dimension only
     x = tiny_models.observations(model, batch=2, steps=7)
-    found = analysis.summary([analysis.trace(model, row) for row in x])
+    figures = analysis.summary([analysis.trace(model, row) for row in x])
     scale = reference.softplus(0.0) + reference.MIN_SCALE
-    np.testing.assert_allclose(found["kl_of_dimension"], [0.0, 0.5 / scale**2], atol=1e-5)
-    assert (found["active_dimensions"], found["dimensions"]) == (1, 2)
-    assert found["shift"] == pytest.approx(0.0, abs=1e-6)
+    np.testing.assert_allclose(figures["kl_of_dimension"], [0.0, 0.5 / scale**2], atol=1e-5)
+    assert (figures["active_dimensions"], figures["dimensions"]) == (1, 2)
+    assert figures["shift"] == pytest.approx(0.0, abs=1e-6)
 
 
 KINDS = {

@@ -1,1 +1,1 @@
-"""What is done with a trained model: bounds over a data set, and what the latent variable does."""
+"""Work with a trained model: bounds over a data set, and the use of the latent variable."""

@@ -1,6 +1,7 @@
-"""What a trained model does with its latent variable: numbers, and figures of them.
+"""What a trained model does with its latent variable: numbers and figures.
 
-Figure 2 of arXiv:1506.02216 and what helps to tell a used latent variable from a collapsed one.
+The figures are Figure 2 of arXiv:1506.02216 and others that help to tell a latent variable that the
+model uses from a collapsed one.
 """
 
 from __future__ import annotations
@@ -22,23 +23,35 @@ from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
 
-ACTIVE_NATS = 0.01  # a step; a dimension of z that tells less counts as unused
+ACTIVE_NATS = 0.01  # a step; a dimension of z with less KL counts as unused
+OFFSETS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # scales of the prior, of the samples of a traversal
 
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """The posterior of one sequence, read step by step. float32 arrays.
+    """The posterior of one sequence at every step, as float32 arrays.
 
     Attributes:
         x: `[T, D]`, normalised.
-        reconstruction: `[T, D]`: at every step the mode of the most probable component of
+        reconstruction: `[T, D]`, at every step the mode of the most probable component of
             p(x_t | z_<=t, x_<t), with z from the posterior.
-        shift: `[T]`, |mu_t - mu_{t-1}|, the Euclidean distance that the posterior's mean moves;
-            0 at the first step.
+        shift: `[T]`, |mu_t - mu_{t-1}|, the Euclidean distance by which the posterior's mean moves.
+            It is 0 at the first step.
         kl: `[T]`, nats a step.
-        kl_of_dimension: `[T, Z]`, nats; its sum over Z is `kl`.
+        kl_of_dimension: `[T, Z]`, nats. Its sum over Z is `kl`.
         log_likelihood: `[T]`, nats a step.
         posterior_loc, posterior_scale, prior_loc, prior_scale, z: `[T, Z]`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf import VRNN
+    >>> from vrnn_tf.tasks import analysis
+    >>> frames = {"name": "gaussian", "event_size": 2}
+    >>> model = VRNN(frames, latent_size=3, recurrent_units=4, hidden_units=3)
+    >>> trace = analysis.trace(model, np.zeros((5, 2), "float32"))
+    >>> trace.kl.shape, trace.kl_of_dimension.shape
+    ((5,), (5, 3))
     """
 
     x: np.ndarray
@@ -55,12 +68,12 @@ class Trace:
 
 
 def trace(model: VRNN, sequence: np.ndarray, seed: int = 0) -> Trace:
-    """Reads a sequence with the posterior.
+    """Runs the posterior over a sequence.
 
     Args:
-        model: with a latent variable.
+        model: a model with a latent variable.
         sequence: `[T, D]`, normalised.
-        seed: of the noise of z.
+        seed: fixes the noise of z.
 
     Raises:
         ValueError: if the model has no latent variable, or the sequence is not `[T, D]`.
@@ -70,18 +83,18 @@ def trace(model: VRNN, sequence: np.ndarray, seed: int = 0) -> Trace:
     seeds = ops.convert_to_tensor([seed], dtype="int32")
     outputs, _ = model.observe(x, mask, seeds)
     noise = ops.full((1, len(sequence), model.likelihood.noise_size), 0.5)
-    best = model.likelihood.sample(outputs["raw_parameters"], noise, 0.0)
-    named = {name: ops.convert_to_numpy(value)[0] for name, value in outputs.items()}
-    posterior = DiagonalGaussian(named["posterior_loc"], named["posterior_scale"])
-    prior = DiagonalGaussian(named["prior_loc"], named["prior_scale"])
-    moved = np.diff(posterior.loc, axis=0, prepend=posterior.loc[:1])
-    kept = {f.name for f in dataclasses.fields(Trace)} & set(named)
+    mode = model.likelihood.sample(outputs["raw_parameters"], noise, 0.0)
+    arrays = {name: ops.convert_to_numpy(value)[0] for name, value in outputs.items()}
+    posterior = DiagonalGaussian(arrays["posterior_loc"], arrays["posterior_scale"])
+    prior = DiagonalGaussian(arrays["prior_loc"], arrays["prior_scale"])
+    moves = np.diff(posterior.loc, axis=0, prepend=posterior.loc[:1])
+    kept = {f.name for f in dataclasses.fields(Trace)} & set(arrays)
     return Trace(
         x=np.asarray(sequence, np.float32),
-        reconstruction=ops.convert_to_numpy(best)[0],
-        shift=np.linalg.norm(moved, axis=-1),
+        reconstruction=ops.convert_to_numpy(mode)[0],
+        shift=np.linalg.norm(moves, axis=-1),
         kl_of_dimension=_kl_of_dimension(posterior, prior),
-        **{name: named[name] for name in kept},
+        **{name: arrays[name] for name in kept},
     )
 
 
@@ -93,21 +106,22 @@ def traverse(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> list[np.ndarray]:
-    """Samples that have all noise in common, with one dimension of z moved at every step.
+    """Draws samples from the same noise, with one dimension of z moved at every step.
 
-    z_t = prior mean + prior scale * (noise_t + offset), so what differs is what this dimension
-    says, and what the model then makes of it.
+    z_t = prior mean + prior scale * (noise_t + offset), so the samples show what this dimension
+    changes.
 
     Args:
-        model: with a latent variable.
+        model: a model with a latent variable.
         dimension: 0 .. Z - 1.
-        offsets: in scales of the prior; one sequence for each.
+        offsets: one for each sample, in scales of the prior.
         num_steps: T.
         temperature: multiplies the noise of x.
-        seed: of the noise. An offset of 0 gives the sequence that `generate` draws from it.
+        seed: fixes the noise. An offset of 0 gives the sequence that `generate` draws with this
+            seed.
 
     Returns:
-        float32 `[T, D]`, normalised, for each offset.
+        For each offset a sample, float32 `[T, D]`, normalised.
 
     Raises:
         ValueError: if the model has no latent variable or a number is out of range.
@@ -137,17 +151,16 @@ def traverse(
 
 
 def summary(traces: Sequence[Trace]) -> dict[str, Any]:
-    """How much z is used, over all steps of some sequences. JSON-able, nats a step."""
-    every = np.concatenate([t.kl_of_dimension for t in traces])
-    of_dimension = every.mean(axis=0)
-    moves = np.concatenate([t.shift[1:] for t in traces])  # none, if every sequence is one step
+    """Averages over all steps of some sequences how much z is used. JSON-able, nats a step."""
+    kl = np.concatenate([t.kl_of_dimension for t in traces]).mean(axis=0)  # [Z]
+    shifts = np.concatenate([t.shift[1:] for t in traces])  # empty if every sequence is one step
     return {
-        "kl": float(of_dimension.sum()),
+        "kl": float(kl.sum()),
         "log_likelihood": float(np.concatenate([t.log_likelihood for t in traces]).mean()),
-        "active_dimensions": int((of_dimension > ACTIVE_NATS).sum()),
-        "dimensions": len(of_dimension),
-        "kl_of_dimension": [float(nats) for nats in of_dimension],
-        "shift": float(moves.mean()) if len(moves) else 0.0,
+        "active_dimensions": int((kl > ACTIVE_NATS).sum()),
+        "dimensions": len(kl),
+        "kl_of_dimension": [float(nats) for nats in kl],
+        "shift": float(shifts.mean()) if len(shifts) else 0.0,
     }
 
 
@@ -159,64 +172,67 @@ def analyze(
     folder: Path,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Writes figures and the data behind them.
+    """Writes figures of what z does, and the data behind them.
 
         latent.png, latent.npz   x, |mu_t - mu_{t-1}| and the KL over time (Figure 2 of the paper)
-        dimensions.png           nats a step in each dimension of z, most first
+        dimensions.png           nats a step in each dimension of z, in descending order
         reconstructions.*        each sequence, and below it its reconstruction
-        samples.*                as many samples of the prior, equally long
-        traversal.*              one sample, with the dimension that tells most moved by -1 .. 1
+        samples.*                as many samples of the prior, as long as the longest sequence
+        traversal.*              one sample, with the dimension of most KL moved by -1 .. 1
         summary.json             see `summary`
 
-    Where * is the first suffix of the medium. The arrays of latent.npz are those of `Trace`, with
-    the number of the sequence behind the name.
+    The suffix * is the first of the medium. The arrays of latent.npz are those of `Trace`, each
+    with the number of its sequence behind the name.
 
     Args:
-        model: with a latent variable.
+        model: a model with a latent variable.
         sequences: `[T_i, D]`, normalised.
-        normalization: that of the sequences.
-        medium: what they mean.
-        folder: is made if it is not there.
-        seed: of all noise.
+        normalization: the normalisation of the sequences.
+        medium: what the sequences mean.
+        folder: the folder to write into; it is made if it does not exist.
+        seed: fixes all noise.
 
     Returns:
-        What summary.json holds.
+        The content of summary.json.
 
     Raises:
-        ValueError: if the model has no latent variable, there is no sequence or folder is a file.
+        ValueError: if the model has no latent variable, if there is no sequence, or if `folder` is
+            a file.
     """
     if folder.is_file():
         raise ValueError(f"{folder} is a file. Name a folder.")
     if not len(sequences):
         raise ValueError("An analysis needs at least one sequence. Received none.")
     traces = [trace(model, x, seed + i) for i, x in enumerate(sequences)]
-    found = summary(traces)
+    usage = summary(traces)
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = medium.suffixes[0]
+    _save_traces(folder / "latent.npz", traces)
+    raw = [normalization.invert(t.x) for t in traces]
+    save_figure(folder / "latent.png", _latent_figure(traces, raw, medium))
+    kl = np.array(usage["kl_of_dimension"])
+    order = np.argsort(kl)[::-1]
+    save_figure(folder / "dimensions.png", _dimension_figure(kl[order]))
+    longest, temperature = max(map(len, sequences)), medium.temperature
+    pictures = {
+        "reconstructions": [x for t in traces for x in (t.x, t.reconstruction)],
+        "samples": model.generate(len(traces), longest, temperature, seed),
+        "traversal": traverse(model, int(order[0]), OFFSETS, longest, temperature, seed),
+    }
+    for name, normalised in pictures.items():
+        path = (folder / name).with_suffix(medium.suffixes[0])
+        medium.save(path, [normalization.invert(x) for x in normalised])
+    files.write_json(folder / "summary.json", usage)
+    return usage
 
-    def save(name: str, normalised: Sequence[np.ndarray]) -> None:
-        medium.save(folder / (name + suffix), [normalization.invert(x) for x in normalised])
 
+def _save_traces(path: Path, traces: Sequence[Trace]) -> None:
     arrays = {
         f"{name}_{i}": value
         for i, t in enumerate(traces)
         for name, value in dataclasses.asdict(t).items()
     }
-    with files.atomic(folder / "latent.npz") as temporary:
+    with files.atomic(path) as temporary:
         np.savez(temporary, **arrays)
-    raw = [normalization.invert(t.x) for t in traces]
-    save_figure(folder / "latent.png", _latent_figure(traces, raw, medium))
-    order = np.argsort(found["kl_of_dimension"])[::-1]
-    figure = _dimension_figure(np.array(found["kl_of_dimension"])[order])
-    save_figure(folder / "dimensions.png", figure)
-    save("reconstructions", [x for t in traces for x in (t.x, t.reconstruction)])
-    longest = max(map(len, sequences))
-    save("samples", model.generate(len(traces), longest, medium.temperature, seed))
-    offsets = (-1.0, -0.5, 0.0, 0.5, 1.0)
-    walk = traverse(model, int(order[0]), offsets, longest, medium.temperature, seed)
-    save("traversal", walk)
-    files.write_json(folder / "summary.json", found)
-    return found
 
 
 def compare_samples(
@@ -227,15 +243,15 @@ def compare_samples(
     num: int = 3,
     seed: int = 0,
 ) -> None:
-    """Draws samples of several models side by side: a row for each model, titled with its name.
+    """Draws samples of several models into one PNG: a row for each model, titled with its name.
 
     Args:
-        models: `{name: (model, normalization of its data)}`, of one medium.
+        models: `{name: (model, normalization of its data)}`, all of one medium.
         medium: what the sequences mean.
         num_steps: the largest number of steps.
-        path: of the PNG.
-        num: samples of each; all models have the same seeds.
-        seed: of the first sample.
+        path: the file to write.
+        num: how many samples of each model. All models have the same seeds.
+        seed: the seed of the first sample.
     """
     from matplotlib.figure import Figure
 
