@@ -58,6 +58,11 @@ def test_unpack_wants_the_whole_vector():
         Packing({"a": 1, "b": 2}).unpack(np.zeros((2, 4)))
 
 
+def test_a_constant_for_no_slice_is_refused():
+    with pytest.raises(ValueError, match=r"names of \['loc', 'raw_scale'\]. Received \['scale'\]"):
+        PackedConstant({"loc": 2, "raw_scale": 2}, {"scale": 0.5})
+
+
 def test_packed_constant_fills_the_named_slices():
     initializer = PackedConstant({"a": 2, "b": 1, "c": 3}, {"b": 0.5, "c": -1.0})
     expected = [0, 0, 0.5, -1, -1, -1]

@@ -1,4 +1,4 @@
-"""Named slices of one vector: the one place where packed parameters get and lose their names."""
+"""Named slices of one vector: the only place where packed parameters get and lose their names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from keras import ops
 
 
 class Packing:
-    """An ordered set of names, each owning a slice of a vector's last axis.
+    """An ordered set of names, each of which has a slice of a vector's last axis.
 
-    `keras.layers.RNN` lets a cell return one tensor and a decoder is one matrix product, so several
+    A cell of `keras.layers.RNN` returns one tensor, and a decoder is one matrix product, so several
     named quantities travel side by side in one vector. A `Packing` is the only code that knows
-    where each of them lies.
+    where each of them is.
 
     Args:
-        sizes: `{name: size}` in the order of the slices; every size is a positive integer.
+        sizes: `{name: size}` in the order of the slices. Every size is a positive integer.
 
     Raises:
         ValueError: if a size is not a positive integer.
@@ -46,7 +46,7 @@ class Packing:
         """Concatenates `values[name]`, each `[..., sizes[name]]`, into `[..., size]`.
 
         Raises:
-            ValueError: if the names are not exactly those of the packing, or a size is another.
+            ValueError: if the names are not exactly those of the packing, or if a size differs.
         """
         if set(values) != set(self.sizes):
             raise ValueError(
@@ -79,10 +79,10 @@ class Packing:
 
 
 def _split(packed, sizes: Sequence[int]) -> Sequence:
-    """Parts of the last axis.
+    """Splits the last axis into parts.
 
-    The gradient of a split is one concatenation, while that of a slice is a whole vector, mostly of
-    zeros. `keras.ops.split` would compute the sizes, which are known, inside the graph.
+    The gradient of a split is one concatenation, while the gradient of a slice is a whole vector,
+    mostly of zeros. `keras.ops.split` would compute the sizes inside the graph.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -99,10 +99,24 @@ class PackedConstant(keras.initializers.Initializer):
 
     Args:
         sizes: `{name: size}`, as in `Packing`.
-        values: `{name: value}`; a name that is missing gets 0.
+        values: `{name: value}`. A name that is missing gets 0.
+
+    Raises:
+        ValueError: if `values` has a name that `sizes` lacks.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from vrnn_tf.packing import PackedConstant
+    >>> bias = PackedConstant({"loc": 2, "raw_scale": 1}, {"raw_scale": 0.5})
+    >>> np.array(bias((3,), dtype="float32")).tolist()
+    [0.0, 0.0, 0.5]
     """
 
     def __init__(self, sizes: Mapping[str, int], values: Mapping[str, float]):
+        unknown = [name for name in values if name not in sizes]
+        if unknown:
+            raise ValueError(f"`values` must have names of {list(sizes)}. Received {unknown}.")
         self.sizes = dict(sizes)
         self.values = dict(values)
 
