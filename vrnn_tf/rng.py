@@ -3,8 +3,8 @@
 Every random number is a pure function of `(seed, stream, step, feature)`, computed by
 threefry2x32-20 (Salmon et al. 2011, Random123). Nothing is stored and nothing is drawn in order, so
 a sequence's noise does not depend on its neighbours in the batch, on the length of the loop that
-asks for it or on the runtime. Only wrapping int32 additions, multiplications, arithmetic shifts and
-exclusive ors are used: each of them is a TFLite builtin.
+asks for it or on the runtime. The cipher uses only wrapping int32 additions, multiplications,
+arithmetic shifts and exclusive ors, which are all TFLite builtins.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ import keras
 import numpy as np
 from keras import ops
 
-# One key word tells apart what the noise is for, so that no two uses ever share a number.
-LATENT, OBSERVATION, POSTERIOR, SEED, PARTICLE, RESAMPLING, DROPOUT = range(7)
+# The streams: one word of the key says what the noise is for, so that no two uses share a number.
+LATENT = 0  # z, drawn from the prior when a sequence is generated
+OBSERVATION = 1  # x, drawn from the likelihood when a sequence is generated
+POSTERIOR = 2  # z, drawn from the posterior in training and evaluation
+SEED = 3  # the seeds of the sequences of a batch
+PARTICLE = 4  # the seeds of the particles of a sequence
+RESAMPLING = 5  # which particles survive a resampling
+DROPOUT = 6  # which features dropout sets to zero
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _KEY_PARITY = 0x1BD11BDA
@@ -32,8 +38,8 @@ def threefry2x32(
     """Encrypts the counter under the key: 20 rounds of threefry2x32.
 
     Args:
-        key0, key1, counter0, counter1: int32 tensors of shapes that broadcast together; their 32
-            bits are the cipher's words.
+        key0, key1, counter0, counter1: int32 tensors of shapes that broadcast together. The 32
+            bits of an entry are one of the cipher's words.
 
     Returns:
         Two int32 tensors of the broadcast shape, 64 random bits for each element.
@@ -52,13 +58,13 @@ def threefry2x32(
 def uniform(
     seed: keras.KerasTensor, step: keras.KerasTensor, size: int, stream: int
 ) -> keras.KerasTensor:
-    """Uniform numbers strictly between 0 and 1.
+    """Draws uniform numbers strictly between 0 and 1.
 
     Args:
         seed: int32 `[B]`, one seed for each sequence.
         step: int32 `[T]` or `[B, T]`, the numbers of the time steps.
         size: how many numbers each step needs.
-        stream: `LATENT`, `OBSERVATION`, `POSTERIOR` or `RESAMPLING`.
+        stream: what the numbers are for, one of this module's streams, for example `LATENT`.
 
     Returns:
         float32 `[B, T, size]`, multiples of 2^-24.
@@ -69,14 +75,14 @@ def uniform(
 def uniform_streams(
     seed: keras.KerasTensor, step: keras.KerasTensor, sizes: Mapping[int, int]
 ) -> keras.KerasTensor:
-    """The `uniform` numbers of several streams side by side.
+    """Draws the `uniform` numbers of several streams, side by side.
 
-    One call for all of them keeps the graph small: the cipher alone is 150 ops.
+    One call for all streams keeps the graph small, because the cipher alone is 150 ops.
 
     Args:
         seed: int32 `[B]`, one seed for each sequence.
         step: int32 `[T]` or `[B, T]`, the numbers of the time steps.
-        sizes: `{stream: how many numbers each step needs}`, in the order of the result.
+        sizes: `{stream: how many numbers each step needs}`. The result has the same order.
 
     Returns:
         float32 `[B, T, sum of sizes]`.
@@ -102,12 +108,12 @@ def uniform_streams(
 
 
 def normal_noise_size(size: int) -> int:
-    """How many uniform numbers `normal` needs for `size` normal ones: the next even number."""
+    """Returns how many uniform numbers `normal` needs for `size` normal ones: an even number."""
     return 2 * math.ceil(size / 2)
 
 
 def normal(uniforms: keras.KerasTensor, size: int) -> keras.KerasTensor:
-    """Standard normal numbers from uniform ones by the Box-Muller transform.
+    """Turns uniform numbers into standard normal ones by the Box-Muller transform.
 
     Args:
         uniforms: `[..., normal_noise_size(size)]`, strictly between 0 and 1.
@@ -123,23 +129,29 @@ def normal(uniforms: keras.KerasTensor, size: int) -> keras.KerasTensor:
 
 
 def gumbel(uniforms: keras.KerasTensor) -> keras.KerasTensor:
-    """Standard Gumbel numbers: `argmax(logits + gumbel)` is a draw from `Categorical(logits)`."""
+    """Turns uniform numbers into standard Gumbel ones.
+
+    `argmax(logits + gumbel)` is a draw from `Categorical(logits)`.
+    """
     return -ops.log(-ops.log(uniforms))
 
 
 def logistic(uniforms: keras.KerasTensor) -> keras.KerasTensor:
-    """Standard logistic numbers: `logits + logistic > 0` is a draw from `Bernoulli(logits)`."""
+    """Turns uniform numbers into standard logistic ones.
+
+    `logits + logistic > 0` is a draw from `Bernoulli(logits)`.
+    """
     return ops.log(uniforms) - ops.log(1.0 - uniforms)
 
 
 def sequence_seeds(
     seed: int, call: keras.KerasTensor, rows: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """One seed for each row of the `call`-th batch of a model.
+    """Derives a seed for each row of the `call`-th batch of a model.
 
     Args:
         seed: the model's seed.
-        call: int32 scalar, counts the batches.
+        call: int32 scalar, the number of the batch.
         rows: int32 `[B]`, the numbers of the rows.
 
     Returns:
@@ -150,22 +162,24 @@ def sequence_seeds(
 
 
 def particle_seeds(seeds: keras.KerasTensor, num_samples: int) -> keras.KerasTensor:
-    """The seeds of N particles of each sequence; the first particle has the sequence's own.
+    """Derives the seeds of N particles of each sequence.
+
+    The first particle has the seed of its sequence.
 
     Args:
-        seeds: int32 `[B]`.
+        seeds: int32 `[B]`, the seeds of the sequences.
         num_samples: N.
 
     Returns:
-        int32 `[B N]`, those of a sequence side by side.
+        int32 `[B N]`. The particles of a sequence are side by side.
     """
     if num_samples == 1:
         return seeds
     numbers = ops.arange(1, num_samples, dtype="int32")
-    own = ops.expand_dims(seeds, -1)
+    first = ops.expand_dims(seeds, -1)
     stream = ops.convert_to_tensor(PARTICLE, dtype="int32")
-    others = threefry2x32(own, stream, ops.zeros_like(numbers), numbers)[0]
-    return ops.reshape(ops.concatenate([own, others], axis=-1), (-1,))
+    others = threefry2x32(first, stream, ops.zeros_like(numbers), numbers)[0]
+    return ops.reshape(ops.concatenate([first, others], axis=-1), (-1,))
 
 
 def _xor(a, b):
@@ -173,7 +187,7 @@ def _xor(a, b):
 
 
 def _rotate_left(word, count: int):
-    # TFLite has no left shift (multiply by 2^count instead) and its right shift copies the sign
-    # bit: the exclusive or with the sign's copies takes them out again.
+    # TFLite has no left shift, so the word is multiplied by 2^count. Its right shift copies the
+    # sign bit, and the exclusive or with these copies removes them.
     sign_copies = ops.right_shift(word, 31)
     return _xor(_xor(word, sign_copies) * 2**count, ops.right_shift(word, 32 - count))
