@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one; reading those that nobody vouches for."""
+"""Files: written so that no reader sees half of one, and read without trust in their content."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-MAX_EXPANSION = 200  # times its size that what a file declares to hold may have; texts reach 50
+MAX_EXPANSION = 200  # a file may declare content of this many times its size; texts reach 50
+UNSUSPICIOUS_BYTES = 2**26  # any file may declare this much content
 _DEPTH = 50  # levels of JSON
-_YOUNG = 60.0  # seconds in which a new folder is left alone
-UNSUSPICIOUS_BYTES = 2**26  # that any file may declare
+_YOUNG = 60.0  # seconds for which a new folder is left alone
 
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path in the same folder that replaces `path` when the block ends well.
+    """Yields a temporary path in the same folder that replaces `path` when the block succeeds.
 
     The suffix is kept, because writers such as Keras choose their format by it. If the block
     raises, `path` stays as it was and the temporary file is removed.
@@ -51,23 +51,23 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
-    """Yields a temporary folder beside `path` that takes its place when the block ends well.
+    """Yields a temporary folder beside `path` that becomes `path` when the block succeeds.
 
-    If another process was first, its folder stays. If the block raises, nothing is left; what a
-    process that was killed has left is removed by the next one, where folders can be locked.
+    If another process was first, its folder stays. If the block raises, the temporary folder is
+    removed. If the process is killed, the next call removes it, on systems that can lock folders.
 
     Args:
-        path: of the folder, which is not there yet.
-        prefix: of the temporary folder's name.
+        path: a folder that does not exist yet.
+        prefix: the beginning of the temporary folder's name.
 
     Raises:
         OSError: if the folder cannot be made or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"{prefix}*"):
-        _remove_abandoned(left)
+    for leftover in path.parent.glob(f"{prefix}*"):
+        _remove_abandoned(leftover)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
-    lock = _lock(temporary)  # until the process ends, whatever ends it
+    lock = _lock(temporary)  # the system releases it when the process ends, whatever ends it
     try:
         yield temporary
         temporary.chmod(0o755)  # mkdtemp's folders are private
@@ -84,9 +84,9 @@ def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
 
 def _remove_abandoned(folder: Path) -> None:
     """Removes a folder of `atomic_folder` whose process is gone."""
-    with contextlib.suppress(OSError):  # it has just been removed, or is not ours
+    with contextlib.suppress(OSError):  # another process has removed it, or it is not ours
         if time.time() - folder.stat().st_mtime < _YOUNG:
-            return  # and perhaps not locked yet
+            return  # its process may not have locked it yet
         lock = _lock(folder)
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -94,7 +94,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Locks a folder until what is returned is closed; None if another process has."""
+    """Locks a folder until the returned handle is closed; None if another process holds it."""
     if fcntl is None:
         return None
     handle = os.open(folder, os.O_RDONLY)
@@ -107,7 +107,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def sync(path: str | os.PathLike) -> None:
-    """Brings a file, or the names in a folder, to the disk."""
+    """Forces a file, or the names in a folder, onto the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -116,19 +116,19 @@ def sync(path: str | os.PathLike) -> None:
 
 
 def leftovers(path: str | os.PathLike) -> list[Path]:
-    """What `atomic` was writing for `path` when its process was killed."""
+    """Returns what `atomic` was writing for `path` when its process was killed."""
     path = Path(path)
     return list(path.parent.glob(f".{path.stem}-*{path.suffix}"))
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """The hexadecimal digest of a file."""
+    """Returns the hexadecimal digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_expansion(packed: int, unpacked: int) -> None:
-    """Raises ValueError if a file of `packed` bytes declares implausibly many bytes in it."""
+    """Raises ValueError if a file of `packed` bytes declares implausibly many bytes of content."""
     if unpacked > max(MAX_EXPANSION * packed, UNSUSPICIOUS_BYTES):
         raise ValueError(
             f"it declares {unpacked} bytes in a file of {packed}, more than {MAX_EXPANSION} times "
@@ -137,7 +137,7 @@ def check_expansion(packed: int, unpacked: int) -> None:
 
 
 def check_zip(archive: zipfile.ZipFile, size: int) -> None:
-    """Raises ValueError if the members of an archive of `size` bytes cannot all be in it."""
+    """Raises ValueError if an archive of `size` bytes cannot hold all the members it declares."""
     members = archive.infolist()
     if sum(member.compress_size for member in members) > size:
         raise ValueError(f"it declares more than its {size} bytes")
@@ -152,7 +152,7 @@ def write_json(path: str | os.PathLike, value: Any) -> Path:
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text says; raises ValueError if it is not one or nests too deeply."""
+    """Parses a JSON text; raises ValueError if it is none or nests too deeply."""
     try:
         value = json.loads(text)
     except RecursionError:
@@ -165,7 +165,7 @@ def parse_json(text: str) -> Any:
             if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-    if level:  # what is shown in messages or copied is gone through recursively
+    if level:  # messages and copies go through values recursively
         raise ValueError(f"it nests more than {_DEPTH} levels")
     return value
 

@@ -1,4 +1,4 @@
-"""Named configurations: arguments of `VRNN`, as data. `VRNN.from_preset(name, **overrides)`."""
+"""Named configurations of `VRNN`, as data. `VRNN.from_preset(name, **overrides)` uses them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HANDWRITING_WIDTHS = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Trains in minutes on two cores: lines of the built-in data that end by themselves.
+    # Lines of the built-in data that end by themselves. It trains in minutes on two cores.
     "demo": {
         "likelihood": {"name": "bivariate_gmm", "num_components": 5, "end_of_sequence": True},
         "latent_size": 16,
@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "recurrent_units": 400,
         "hidden_units": _HANDWRITING_WIDTHS,
     },
-    # IAM-OnDB in the paper: one LSTM of 1200 units, one ReLU layer in each network.
+    # The paper's model of IAM-OnDB: one LSTM of 1200 units, one ReLU layer in each network.
     "handwriting_paper": {
         "likelihood": {"name": "bivariate_gmm", "num_components": 20},
         "latent_size": 50,
@@ -46,7 +46,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "recurrent_units": 256,
         "hidden_units": 256,
     },
-    # Blizzard in the paper: frames of 200 raw samples, four ReLU layers in each network.
+    # The paper's model of Blizzard: frames of 200 raw samples, four ReLU layers in each network.
     "speech_paper": {
         "likelihood": {"name": "gmm", "event_size": 200, "num_components": 20},
         "latent_size": 200,
@@ -74,9 +74,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def get(name: str) -> dict[str, Any]:
-    """A copy of the configuration called `name`.
+    """Returns a copy of the configuration called `name`.
 
     Raises:
-        ValueError: if there is none; lists the valid names.
+        ValueError: if the name is unknown; lists the valid names.
     """
     return copy.deepcopy(PRESETS[check_choice("preset", name, PRESETS)])

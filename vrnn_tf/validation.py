@@ -15,7 +15,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Returns `value` if it is one of `choices`.
 
     Raises:
-        ValueError: otherwise; lists the choices and names the nearest one.
+        ValueError: if it is not; lists the choices and names the nearest one.
     """
     choices = list(choices)
     if value in choices:
@@ -29,7 +29,7 @@ def check_integer(name: str, value: Any, minimum: int) -> int:
     """Returns `value` if it is an integer of at least `minimum`; raises ValueError otherwise."""
     try:
         number = operator.index(value)
-    except (AttributeError, TypeError):  # neither an integer nor a scalar array of one
+    except (AttributeError, TypeError):  # neither an integer nor a scalar array that holds one
         number = None
     if number is None or isinstance(value, bool) or number < minimum:
         raise ValueError(f"`{name}` must be an integer >= {minimum}. Received {value!r}.")
@@ -37,18 +37,22 @@ def check_integer(name: str, value: Any, minimum: int) -> int:
 
 
 def check_seeds(seed: Any, count: int) -> list[int]:
-    """The seeds of `count` sequences, `seed + i` wrapped around to int32."""
+    """Returns the seeds `seed + i` of `count` sequences, wrapped around to int32."""
     first = check_integer("seed", seed, -(2**63))
     return [wrap_seed(first + i) for i in range(count)]
 
 
 def wrap_seed(seed: int) -> int:
-    """The int32 with the same low 32 bits."""
+    """Returns the int32 that has the same low 32 bits."""
     return (seed + 2**31) % 2**32 - 2**31
 
 
 def check_number(name: str, value: Any, minimum: float = -math.inf, strict: bool = False) -> float:
-    """Returns `value` as a float if it is finite and at least (`strict`: above) `minimum`."""
+    """Returns `value` as a float.
+
+    Raises:
+        ValueError: if it is not a finite number, is below `minimum`, or equals it with `strict`.
+    """
     expected = "a finite number"
     if minimum > -math.inf:
         expected = f"a number {'>' if strict else '>='} {minimum}"
@@ -62,7 +66,11 @@ def check_number(name: str, value: Any, minimum: float = -math.inf, strict: bool
 
 
 def check_widths(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
-    """Returns layer widths as a tuple; an integer means one layer, `()` means none."""
+    """Returns layer widths as a tuple. An integer means one layer, `()` means none.
+
+    Raises:
+        ValueError: if they are no integers >= 1, or more than `MAX_LAYERS`.
+    """
     widths = (value,) if hasattr(value, "__index__") else value
     if isinstance(widths, str | Mapping) or not isinstance(widths, Iterable):
         raise ValueError(
