@@ -20,6 +20,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.parametrize("name", ["a.json", "a[1].json", "a*.json"])
+def test_leftovers_are_those_of_the_file_alone(tmp_path, name):
+    with files.atomic(tmp_path / "a1.json"), files.atomic(tmp_path / name) as temporary:
+        assert files.leftovers(tmp_path / name) == [temporary]
+
+
 def test_the_temporary_file_keeps_the_suffix(tmp_path):
     with files.atomic(tmp_path / "new" / "m.keras") as temporary:
         assert temporary.suffix == ".keras"

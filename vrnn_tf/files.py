@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -64,7 +65,7 @@ def atomic_folder(path: Path, prefix: str) -> Iterator[Path]:
         OSError: if the folder cannot be made or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f"{prefix}*"):
+    for leftover in path.parent.glob(f"{glob.escape(prefix)}*"):
         _remove_abandoned(leftover)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
     lock = _lock(temporary)  # the system releases it when the process ends, whatever ends it
@@ -118,7 +119,8 @@ def sync(path: str | os.PathLike) -> None:
 def leftovers(path: str | os.PathLike) -> list[Path]:
     """Returns what `atomic` was writing for `path` when its process was killed."""
     path = Path(path)
-    return list(path.parent.glob(f".{path.stem}-*{path.suffix}"))
+    pattern = f".{glob.escape(path.stem)}-*{glob.escape(path.suffix)}"
+    return list(path.parent.glob(pattern))
 
 
 def sha256(path: str | os.PathLike) -> str:
