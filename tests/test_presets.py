@@ -141,6 +141,6 @@ def test_overrides_and_copies():
     assert presets.get("handwriting_paper") == PAPER_SIZES["handwriting_paper"]
 
 
-def test_an_unknown_preset_lists_the_known():
+def test_an_unknown_preset_lists_all_names():
     with pytest.raises(ValueError, match="`preset` must be one of .*'demo'.*Did you mean 'demo'"):
         VRNN.from_preset("dmo")

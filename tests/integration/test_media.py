@@ -1,4 +1,4 @@
-"""From files of each kind to a trained model, what it makes, and the same from its TFLite file."""
+"""Files of each kind become a trained model; its samples are those of its TFLite file."""
 
 import json
 
@@ -115,10 +115,10 @@ def test_files_become_a_model_that_makes_more_of_them(run):
 
 
 @pytest.mark.slow
-def test_a_text_can_be_gone_on_from(run):
+def test_a_text_can_be_continued(run):
     kind, folder, _ = run
     if kind != "text":
-        pytest.skip("of text only")
+        pytest.skip("only text has a beginning to give")
     loaded = runs.load(folder / "run")
     for beginning in ("to be or not", "that is"):
         (folder / "begin.txt").write_text(beginning)
@@ -153,13 +153,13 @@ def test_the_exported_file_makes_the_same(run):
 @pytest.mark.slow
 def test_the_test_split_is_evaluated_where_there_is_one(run):
     kind, folder, _ = run
-    found = json.loads(vrnn("evaluate", folder / "run", "--json").stdout)
-    if kind == "pianoroll":  # the only one of these that names its test data
-        assert (found["split"], found["num_sequences"]) == ("test", 4)
+    evaluation = json.loads(vrnn("evaluate", folder / "run", "--json").stdout)
+    if kind == "pianoroll":  # the only one of these data sets that names its test data
+        assert (evaluation["split"], evaluation["num_sequences"]) == ("test", 4)
         rolls = scipy.io.loadmat(folder / "data" / "JSB_Chorales.mat")["testdata"]
-        assert found["num_steps"] == sum(len(roll) for roll in rolls[0])
+        assert evaluation["num_steps"] == sum(len(roll) for roll in rolls[0])
         other = json.loads(vrnn("evaluate", folder / "run", "--split", "train", "--json").stdout)
         assert other["num_sequences"] == 12
     else:
-        assert found["split"] in ("test", "validation")
-        assert found["num_sequences"] > 0
+        assert evaluation["split"] in ("test", "validation")
+        assert evaluation["num_sequences"] > 0
