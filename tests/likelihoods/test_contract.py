@@ -72,7 +72,7 @@ def test_log_prob_is_float32_for_half_precision(case):
 
 @every_case
 def test_gradient_against_central_differences(case):
-    """Of the float64 reference, so that neither the value nor the rounding is our own."""
+    """The differences are those of the float64 reference, which shares no code with the density."""
     raw, x = case.raw(seed=2), case.observations(seed=2)
     variable = tf.Variable(raw)
     with tf.GradientTape() as tape:

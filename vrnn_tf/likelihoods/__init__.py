@@ -10,9 +10,9 @@ import importlib
 import pkgutil
 from typing import Any
 
-from vrnn_tf.likelihoods.bivariate_gaussian_mixture import MAX_CORRELATION
 from vrnn_tf.likelihoods.likelihood import (
     LARGEST,
+    MAX_CORRELATION,
     MIN_SCALE,
     Likelihood,
     classes,

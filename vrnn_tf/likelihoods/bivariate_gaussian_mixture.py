@@ -6,13 +6,17 @@ from keras import ops
 
 from vrnn_tf import rng
 from vrnn_tf.distributions import BivariateNormal, IndependentBlocks, tfd
-from vrnn_tf.likelihoods.likelihood import MIN_SCALE, Likelihood, register, within
+from vrnn_tf.likelihoods.likelihood import (
+    MAX_CORRELATION,
+    MIN_SCALE,
+    Likelihood,
+    register,
+    within,
+)
 from vrnn_tf.likelihoods.mixtures import choose, loc_and_scale, split_last
 from vrnn_tf.likelihoods.sampling import is_positive
 from vrnn_tf.packing import Packing
 from vrnn_tf.validation import check_integer, check_number
-
-MAX_CORRELATION = 0.9999  # keeps 1 - rho^2 above float32's rounding, so that its gradient is finite
 
 
 @register("bivariate_gmm")

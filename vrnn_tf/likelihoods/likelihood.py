@@ -27,6 +27,7 @@ from vrnn_tf.validation import check_choice
 
 LARGEST = 3.4028234663852886e38  # the largest finite float32 number
 MIN_SCALE = 1e-4  # keeps log(scale) finite; the paper's code has the same floor
+MAX_CORRELATION = 0.9999  # keeps 1 - rho^2 above float32's rounding, so that its gradient is finite
 
 _REGISTRY: dict[str, type[Likelihood]] = {}
 
