@@ -199,9 +199,6 @@ class Likelihood:
             )
         return self.distribution(ops.cast(raw, "float32")).log_prob(ops.cast(x, "float32"))
 
-    def initialize(self, seed: int) -> None:
-        """Draws the weights of `layer` anew from a seed."""
-
     def is_end(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Tells whether x `[..., D]` is the last observation of its sequence: bool `[...]`."""
         if self.end_mark is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from vrnn_tf.core.cell import CellParts, VRNNCell
 from vrnn_tf.likelihoods import Likelihood
@@ -45,3 +46,8 @@ class SequenceModel(Protocol):
 
     def standardize_inputs(self, inputs, mask=None) -> tuple[Any, Any]:
         """x float32 `[B, T, D]` and mask bool `[B, T]`, from any inputs."""
+
+    def generate(
+        self, num_sequences: int = 1, num_steps: int = 600, temperature: float = 1.0, seed: int = 0
+    ) -> list[np.ndarray]:
+        """New sequences, float32 `[T_i, D]`."""

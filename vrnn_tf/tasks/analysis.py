@@ -17,9 +17,9 @@ from keras import ops
 from vrnn_tf import files
 from vrnn_tf.core.gaussian import DiagonalGaussian
 from vrnn_tf.distributions import tfd
+from vrnn_tf.loop.interface import SequenceModel
 from vrnn_tf.media import Medium, save_figure
 from vrnn_tf.model import generation
-from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
 
@@ -67,7 +67,7 @@ class Trace:
     z: np.ndarray
 
 
-def trace(model: VRNN, sequence: np.ndarray, seed: int = 0) -> Trace:
+def trace(model: SequenceModel, sequence: np.ndarray, seed: int = 0) -> Trace:
     """Runs the posterior over a sequence.
 
     Args:
@@ -99,7 +99,7 @@ def trace(model: VRNN, sequence: np.ndarray, seed: int = 0) -> Trace:
 
 
 def traverse(
-    model: VRNN,
+    model: SequenceModel,
     dimension: int,
     offsets: Sequence[float],
     num_steps: int,
@@ -165,7 +165,7 @@ def summary(traces: Sequence[Trace]) -> dict[str, Any]:
 
 
 def analyze(
-    model: VRNN,
+    model: SequenceModel,
     sequences: Sequence[np.ndarray],
     normalization: Normalization,
     medium: Medium,
@@ -236,7 +236,7 @@ def _save_traces(path: Path, traces: Sequence[Trace]) -> None:
 
 
 def compare_samples(
-    models: Mapping[str, tuple[VRNN, Normalization]],
+    models: Mapping[str, tuple[SequenceModel, Normalization]],
     medium: Medium,
     num_steps: int,
     path: Path,
@@ -265,7 +265,7 @@ def compare_samples(
     save_figure(path, figure)
 
 
-def _check_latent(model: VRNN) -> None:
+def _check_latent(model: SequenceModel) -> None:
     if not model.latent_size:
         raise ValueError("The model has no latent variable to analyse (latent_size=0).")
 

@@ -13,7 +13,7 @@ from keras import ops
 
 from vrnn_tf import rng
 from vrnn_tf.bounds import Bound, Elbo, particle_bound
-from vrnn_tf.model.vrnn import VRNN
+from vrnn_tf.loop.interface import SequenceModel
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.validation import check_integer
 
@@ -109,7 +109,7 @@ class Evaluation:
 
 
 def evaluate_bound(
-    model: VRNN,
+    model: SequenceModel,
     data: Any,
     bound: str = "elbo",
     num_samples: int = 1,
@@ -204,7 +204,7 @@ def difference(one: Evaluation, other: Evaluation) -> Estimate:
 
 
 def _nats(
-    model: VRNN, bound: Bound, data: Any, repeats: int, seed: int
+    model: SequenceModel, bound: Bound, data: Any, repeats: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the bound of each sequence, float64 `[repeats, N]`, and the lengths `[N]`."""
     evaluate = _compiled(model, bound)
@@ -223,7 +223,7 @@ def _nats(
     return np.concatenate(values, axis=1), np.concatenate(lengths)
 
 
-def _compiled(model: VRNN, bound: Bound):
+def _compiled(model: SequenceModel, bound: Bound):
     """Returns a function `(x, mask, seeds) -> nats [B]`, which is a graph on TensorFlow."""
 
     def evaluate(x, mask, seeds):
@@ -245,7 +245,9 @@ def _compiled(model: VRNN, bound: Bound):
     return tf.function(evaluate, input_signature=signature, autograph=False)
 
 
-def _slices(model: VRNN, data: Any, num_samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _slices(
+    model: SequenceModel, data: Any, num_samples: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields x float32 `[B, T, D]` and mask bool `[B, T]` of as many sequences as are allowed."""
     single = isinstance(data, Mapping) or hasattr(data, "shape")
     batches: Iterable = [data] if single else data
