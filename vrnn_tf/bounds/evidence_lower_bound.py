@@ -10,6 +10,7 @@ The bound is a sum over steps, because p factorises as in Eq. (8) and q as in Eq
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -28,6 +29,11 @@ class Elbo(NamedTuple):
 
     log_likelihood: Any
     kl: Any
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any]) -> Elbo:
+        """The terms among the outputs of a model's call."""
+        return cls(outputs["log_likelihood"], outputs["kl"])
 
     def per_sequence(self) -> keras.KerasTensor:
         """Eq. (11): the bound of each sequence, float32 `[B]`, nats."""

@@ -109,7 +109,7 @@ class ElboObjective(Objective):
         return Outcome(outputs, losses, after)
 
     def values(self, outputs):
-        return Elbo(outputs["log_likelihood"], outputs["kl"]).totals()
+        return Elbo.of(outputs).totals()
 
     def state_shapes(self, batch_size, state_sizes):
         return [(batch_size, size) for size in state_sizes]

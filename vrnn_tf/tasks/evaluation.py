@@ -230,7 +230,7 @@ def _compiled(model: SequenceModel, bound: Bound):
         if bound.has_particles and model.latent_size:
             return particle_bound(model, x, mask, seeds, bound)
         outputs, _ = model.observe(x, mask, seeds)
-        return Elbo(outputs["log_likelihood"], outputs["kl"]).per_sequence()
+        return Elbo.of(outputs).per_sequence()
 
     if keras.backend.backend() != "tensorflow":
         return evaluate
