@@ -9,8 +9,11 @@ import zipfile
 
 import h5py
 import keras
+import numpy as np
 import pytest
 
+import tiny_models
+import vrnn_tf
 from vrnn_tf import VRNN
 from vrnn_tf.model import saving
 
@@ -150,3 +153,16 @@ def test_members_that_climb_out_of_the_archive(whole, tmp_path):
     with contextlib.suppress(ValueError):
         saving.load_model(path)
     assert not list(tmp_path.rglob("*climbed*")) and not os.path.exists("/tmp/climbed_out")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere.keras does not exist. Name a .keras file"):
+        saving.load_model(tmp_path / "nowhere.keras")
+
+
+def test_the_front_of_the_package_has_the_safe_loader(tmp_path):
+    model = tiny_models.make()
+    model.save(tmp_path / "m.keras")
+    loaded = vrnn_tf.load_model(tmp_path / "m.keras")
+    for a, b in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -21,8 +21,8 @@ class Affine(NamedTuple):
 
     Attributes:
         weight: W, `[K, N]`; None for a map that takes no operand.
-        offset: `[N]`, the same in every step, or `[T, B, N]`, one for each; with several copies
-            of a row, see `scan`, `[T, B / copies, N]`.
+        offset: `[N]` if it is the same in every step, `[T, B, N]` if each step has its own. With
+            several copies of a row (see `scan`) the latter is `[T, B / copies, N]`.
     """
 
     weight: tf.Tensor | None
@@ -56,14 +56,14 @@ def scan(
     Args:
         step: `(apply, inputs of the step, states) -> states`, without side effects.
         maps: the affine maps by name. The offset of at least one has a time axis.
-        inputs: each `[T, B, F]`.
-        states: each `[B, S]`, before the first step.
-        mask: bool `[T, B]`; the states stay as they are where it is False. None: True everywhere.
-        outputs: names of the maps whose values are wanted.
-        states_before: numbers of the states whose values before each step are wanted.
-        defer: whether gradients are made as described above, and can be taken once. Otherwise
-            nothing is kept but what is wanted, and TensorFlow differentiates the loop.
-        copies: how many rows of the states, side by side, each row of an offset is for.
+        inputs: what the steps read, each `[T, B, F]`.
+        states: the states before the first step, each `[B, S]`.
+        mask: bool `[T, B]`. The states stay as they are where it is False. None: True everywhere.
+        outputs: the names of the maps whose values are returned.
+        states_before: the numbers of the states whose values before each step are returned.
+        defer: whether gradients are made as described above. They can then be taken once.
+            Otherwise nothing else is kept, and TensorFlow differentiates the loop.
+        copies: how many rows of the states, side by side, share a row of an offset.
 
     Returns:
         The values of the maps named in `outputs`, each `[T, B, N]`; the states numbered in
@@ -111,7 +111,7 @@ class _Loop:
         self.copies = copies
         timed = next(m.offset for m in self.maps.values() if _has_time(m.offset))
         self.num_steps = timed.shape[0] or tf.shape(timed)[0]
-        # Most steps of most batches are whole: only the others pay for the mask.
+        # Most steps of most batches are whole. Only the other steps pay for the mask.
         self.is_whole = None if mask is None else tf.reduce_all(mask, axis=1)
 
     def forwards(self, names: Iterable[str], numbers: Iterable[int]):
@@ -210,7 +210,7 @@ class _Loop:
     def _operands(self, kept, before) -> dict[str, tf.Tensor]:
         """What each map with a weight was given in all steps, `[T B, K]`.
 
-        Once the products are known, nothing waits: all steps are rows of a single one.
+        No step waits for another once all values are there, so all steps are rows of one batch.
         """
         operands: dict[str, tf.Tensor] = {}
 

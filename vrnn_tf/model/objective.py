@@ -48,7 +48,7 @@ class Objective(abc.ABC):
     @property
     @abc.abstractmethod
     def metric_names(self) -> tuple[str, ...]:
-        """The names of `values`; the bound's own comes first."""
+        """The names of `values`. The bound comes first."""
 
     @abc.abstractmethod
     def run(

@@ -1,4 +1,4 @@
-"""Loading of .keras files that nobody vouches for."""
+"""Loads .keras files without trusting them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from vrnn_tf import files
 from vrnn_tf.model.vrnn import VRNN
 
 _WEIGHTS = "model.weights.h5"
-_UNSAVED_BYTES = 2**20  # of variables that have no place in the file: what metrics sum
+_UNSAVED_BYTES = 2**20  # what variables may take that are not in the file, such as those of metrics
 
 
 def load_model(path: str | Path) -> VRNN:
-    """A model from a .keras file, which runs no code of the file and needs no more memory than it.
+    """Loads a model from a .keras file.
+
+    It runs no code from the file, and takes no more memory than the weights in the file need.
 
     Raises:
-        ValueError: if it is damaged, holds another model, or declares more than it holds; names it.
+        ValueError: if the file does not exist, is damaged, holds another kind of model, or declares
+            more than it holds. The message names the file.
     """
     path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist. Name a .keras file.")
     if not zipfile.is_zipfile(path):
         raise ValueError(
             f"{path} is not a model that can be loaded: a .keras file is a zip archive. It is "
@@ -43,21 +48,21 @@ def load_model(path: str | Path) -> VRNN:
 
 
 def _weight_bytes(path: Path) -> int:
-    """The bytes of all arrays in the file of weights, none of which can be larger than it."""
+    """The bytes of all arrays in the file of weights."""
     with zipfile.ZipFile(path) as archive:
         files.check_zip(archive, path.stat().st_size)
-        content = archive.read(_WEIGHTS)  # whole, which compares it with its checksum
-    found: list[int] = []
+        content = archive.read(_WEIGHTS)  # reading all of it compares it with its checksum
+    sizes: list[int] = []
     with h5py.File(io.BytesIO(content), "r") as weights:
         weights.visititems(
-            lambda _, item: found.append(item.nbytes if isinstance(item, h5py.Dataset) else 0)
+            lambda _, item: sizes.append(item.nbytes if isinstance(item, h5py.Dataset) else 0)
         )
-    files.check_expansion(len(content), sum(found))
-    return sum(found)
+    files.check_expansion(len(content), sum(sizes))
+    return sum(sizes)
 
 
 class _Budget:
-    """Refuses to make variables that are larger, all together, than what the file holds."""
+    """Refuses to make variables that together are larger than what the file holds."""
 
     def __init__(self, limit: int):
         self._limit = self._left = limit
@@ -65,7 +70,7 @@ class _Budget:
     def create(self, next_creator, **arguments: Any):
         value = arguments["initial_value"]
         if callable(value):
-            with tf.Graph().as_default():  # tells the shape without making the numbers
+            with tf.Graph().as_default():  # gives the shape without making the numbers
                 value = value()
         self._left -= math.prod(value.shape) * value.dtype.size
         if self._left < 0:

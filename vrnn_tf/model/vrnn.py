@@ -319,20 +319,22 @@ class VRNN(ObservingModel):
 
         Args:
             num_sequences: how many.
-            num_steps: the largest number of steps; sequences that end themselves are shorter.
-            temperature: multiplies the noise of x. 0: the most probable component's mode.
-            seed: an integer; the same seed gives the same sequences here, in the SavedModel and in
+            num_steps: the largest number of steps. Sequences that end themselves are shorter.
+            temperature: multiplies the noise of x. 0 gives the most probable component's mode.
+            seed: an integer. The same seed gives the same sequences here, in the SavedModel and in
                 the TFLite file. Sequence i has the seed `seed + i`.
-            prime: `[T, D]`, a beginning to go on from, in normalised units; it is not repeated in
-                the result.
-            **options: `latent_temperature` (multiplies the noise of z) and, for pen strokes,
-                `pen_bias` (nats, raises the odds of a lift).
+            prime: `[T, D]`, a beginning to go on from, in normalised units. The result does not
+                repeat it.
+            **options: `latent_temperature` multiplies the noise of z. A likelihood may have more,
+                see its `sampling_options`: for pen strokes `pen_bias` (nats) raises the odds of a
+                lift.
 
         Returns:
             `num_sequences` float32 arrays `[T_i, D]`, in the units that the model was trained on.
 
         Raises:
-            ValueError: if an argument is out of range or an option is unknown (lists the known).
+            ValueError: if an argument is out of range or an option is unknown. The message lists
+                the valid options.
         """
         options = {"temperature": temperature, **options}
         loop = self._generation_loop
