@@ -44,6 +44,14 @@ class TrainConfig:
 
     Raises:
         ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> config = TrainConfig("demo", epochs=2, model={"latent_size": 4})
+    >>> config.learning_rate
+    0.001
+    >>> TrainConfig.from_dict(config.to_dict()) == config
+    True
     """
 
     preset: str

@@ -9,7 +9,9 @@ from typing import Any
 from vrnn_tf.validation import check_choice, check_integer, check_number
 
 NAMES = ("elbo", "iwae", "fivo")
+"""The names of the bounds."""
 RESAMPLING = ("systematic", "multinomial")
+"""How FIVO can draw the particles that survive."""
 
 
 @dataclasses.dataclass(frozen=True)

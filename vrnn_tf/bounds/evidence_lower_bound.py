@@ -25,6 +25,13 @@ class Elbo(NamedTuple):
     Attributes:
         log_likelihood: log p(x_t | z_<=t, x_<t), float32 `[B, T]`, nats a step, 0 where masked.
         kl: KL(q || p) of step t, likewise; 0 everywhere without a latent variable.
+
+    Example:
+
+    >>> import numpy as np
+    >>> terms = Elbo(np.array([[-1.0, -2.0]], "float32"), np.array([[0.5, 0.0]], "float32"))
+    >>> terms.per_sequence().numpy().tolist()
+    [-3.5]
     """
 
     log_likelihood: Any

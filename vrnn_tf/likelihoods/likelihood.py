@@ -25,9 +25,12 @@ from vrnn_tf.distributions import tfd
 from vrnn_tf.packing import Packing
 from vrnn_tf.validation import check_choice
 
-LARGEST = 3.4028234663852886e38  # the largest finite float32 number
-MIN_SCALE = 1e-4  # keeps log(scale) finite; the paper's code has the same floor
-MAX_CORRELATION = 0.9999  # keeps 1 - rho^2 above float32's rounding, so that its gradient is finite
+LARGEST = 3.4028234663852886e38
+"""The largest finite float32 number."""
+MIN_SCALE = 1e-4
+"""The floor of a scale. It keeps log(scale) finite; the paper's code has the same."""
+MAX_CORRELATION = 0.9999
+"""The largest correlation. It keeps 1 - rho^2 above float32's rounding and its gradient finite."""
 
 _REGISTRY: dict[str, type[Likelihood]] = {}
 

@@ -85,6 +85,7 @@ class Recurrence(keras.layers.RNN):
         return HoistedCell(self.cell, decoder)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Returns the last packed output, all of them and the last states, as Keras expects."""
         if self.plain_reason is not None:
             return super().inner_loop(sequences, initial_state, mask, training)
         packed, states = _run_hoisted(self.cell, sequences, initial_state, mask, training)

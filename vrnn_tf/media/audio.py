@@ -11,7 +11,8 @@ from vrnn_tf.media.figures import save_plots
 from vrnn_tf.media.medium import Medium, register
 from vrnn_tf.validation import check_integer
 
-MAX_RATE = 768_000  # samples a second; converters of sound go no further
+MAX_RATE = 768_000
+"""The largest number of samples a second. Converters of sound go no further."""
 
 
 @register

@@ -235,9 +235,14 @@ class VRNN(ObservingModel):
         self.metric_of = {name: NatsPerSequence(name) for name in self.objective.metric_names}
         self.skipped: Any = keras.metrics.Sum(name="skipped") if self.skip_non_finite else None
 
-    bound, kl_weight = _argument_of_objective("bound"), _argument_of_objective("kl_weight")
+    bound = _argument_of_objective("bound")
+    """The bound that training maximises and that the metrics show, a `bounds.Bound`."""
+    kl_weight = _argument_of_objective("kl_weight")
+    """The weight of the KL in the loss after the warm-up."""
     kl_warmup_steps = _argument_of_objective("kl_warmup_steps")
+    """Training steps over which the weight of the KL grows."""
     free_nats = _argument_of_objective("free_nats")
+    """Nats a step of KL that cost nothing."""
 
     # --- training --------------------------------------------------------------------------------
 
