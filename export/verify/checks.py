@@ -29,9 +29,9 @@ from vrnn_tf.model import generation
 from vrnn_tf.model.saving import load_model
 from vrnn_tf.model.vrnn import VRNN
 
-from . import flatbuffer, footprint, metadata
-from .exporter import TFLITE_NAMES, VERSION
-from .runtime import LiteModel
+from .. import flatbuffer, footprint, metadata
+from ..exporter import TFLITE_NAMES, VERSION
+from ..runtime import LiteModel
 
 TOLERANCE = 1e-4  # of x relative to max(1, |x|), and of the score in nats a step
 # Nats a step by which quantised weights may move the bound.
