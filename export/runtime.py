@@ -18,6 +18,7 @@ from vrnn_tf.validation import (
 )
 
 from . import metadata as export_metadata
+from .states import list_states, name_states
 
 KERNELS = ("xnnpack", "builtin")
 _IDENTIFIER = b"TFL3"  # at byte 4 of every TFLite file
@@ -120,12 +121,12 @@ class LiteModel:
 
     def init(self) -> list[np.ndarray]:
         """The states before the first step, each `[1, size]`."""
-        return self._states(self._run("init", seed=_integers(0)))
+        return list_states(self._run("init", seed=_integers(0)))
 
     def prime(self, x: np.ndarray, seed: int = 0) -> list[np.ndarray]:
         """The states after a given beginning `[T, D]` (the posterior runs over it)."""
         self.signature("prime")
-        return self._states(self._run("prime", **self._sequence(x, seed)))
+        return list_states(self._run("prime", **self._sequence(x, seed)))
 
     def step(
         self, states: Sequence[np.ndarray], seed: int, t: int, **options: float
@@ -141,10 +142,9 @@ class LiteModel:
         Returns:
             x `[D]` and the next states.
         """
-        named = {f"state_{i}": state for i, state in enumerate(states)}
         row = {"seed": _integers(wrap_seed(seed)), "t": _integers(t)}
-        result = self._run("step", **named, **row, **self._options(options))
-        return result["x"][0], self._states(result)
+        result = self._run("step", **name_states(states), **row, **self._options(options))
+        return result["x"][0], list_states(result)
 
     def score(self, x: np.ndarray, seed: int = 0) -> dict[str, float]:
         """elbo, nll and kl of `[T, D]`, nats a sequence, in normalised units."""
@@ -200,9 +200,6 @@ class LiteModel:
         padded = np.zeros((1, self.max_steps, self.event_size), np.float32)
         padded[0, : len(x)] = x
         return {"x": padded, "length": _integers(len(x)), "seed": _integers(wrap_seed(seed))}
-
-    def _states(self, result: dict[str, np.ndarray]) -> list[np.ndarray]:
-        return [result[f"state_{i}"] for i in range(sum(n.startswith("state_") for n in result))]
 
     def _run(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         runner = self.signature(name)

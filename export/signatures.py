@@ -24,6 +24,8 @@ from vrnn_tf.model import generation
 from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.validation import check_integer
 
+from .states import name_states
+
 BATCH = "B"
 # Far beyond what is useful, and small enough that no product of them overflows float32.
 OPTION_RANGES: Mapping[str, tuple[float, float]] = {
@@ -113,7 +115,7 @@ def _generate(model: VRNN, max_steps: int) -> Signature:
 def _init(model: VRNN) -> Signature:
     def init(seed):
         states = model.cell.get_initial_state(ops.shape(seed)[0])
-        return _name_states(_distinct(states, seed))
+        return name_states(_distinct(states, seed))
 
     return Signature("init", (_row("seed", "int32"),), _state_specs(model), init)
 
@@ -121,7 +123,7 @@ def _init(model: VRNN) -> Signature:
 def _prime(model: VRNN, max_steps: int) -> Signature:
     def prime(x, length, seed):
         _, states, valid = _observe(model, max_steps, x, length, seed)
-        return _or_nan(valid, _name_states(states))
+        return _or_nan(valid, name_states(states))
 
     return Signature("prime", _sequence_specs(model, max_steps), _state_specs(model), prime)
 
@@ -134,7 +136,7 @@ def _step(model: VRNN) -> Signature:
         valid = ops.all(ops.abs(ops.concatenate(states, axis=-1)) <= LARGEST, axis=-1)
         states = [_or_zero(valid, state) for state in states]
         x, states = generation.step(model, states, seed, t, _options(model, options))
-        return _or_nan(valid, {"x": x, **_name_states(_distinct(states, t))})
+        return _or_nan(valid, {"x": x, **name_states(_distinct(states, t))})
 
     x = Spec("x", "float32", (BATCH, model.likelihood.event_size))
     rows = (_row("seed", "int32"), _row("t", "int32"), *_option_specs(model))
@@ -212,8 +214,8 @@ def _sequence_specs(model: VRNN, max_steps: int) -> tuple[Spec, ...]:
 
 
 def _state_specs(model: VRNN) -> tuple[Spec, ...]:
-    sizes = enumerate(model.cell.state_size)
-    return tuple(Spec(f"state_{i}", "float32", (BATCH, size)) for i, size in sizes)
+    sizes = name_states(model.cell.state_size)
+    return tuple(Spec(name, "float32", (BATCH, size)) for name, size in sizes.items())
 
 
 def _distinct(states: Sequence, rows) -> list:
@@ -226,7 +228,3 @@ def _distinct(states: Sequence, rows) -> list:
         state + ops.expand_dims(ops.cast(_opaque_zeros(rows, i), "float32"), -1)
         for i, state in enumerate(states)
     ]
-
-
-def _name_states(states: Sequence) -> dict[str, Any]:
-    return {f"state_{i}": state for i, state in enumerate(states)}

@@ -32,6 +32,7 @@ from vrnn_tf.model.vrnn import VRNN
 from .. import flatbuffer, footprint, metadata
 from ..exporter import TFLITE_NAMES, VERSION
 from ..runtime import LiteModel
+from ..states import list_states, name_states
 
 TOLERANCE = 1e-4  # of x relative to max(1, |x|), and of the score in nats a step
 # Nats a step by which quantised weights may move the bound.
@@ -331,9 +332,6 @@ def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
     def rows(options: dict[str, float]) -> dict[str, list[float]]:
         return {name: [value] for name, value in {**reference.defaults, **options}.items()}
 
-    def states(result: dict[str, np.ndarray]) -> list[np.ndarray]:
-        return [result[name] for name in sorted(result) if name.startswith("state_")]
-
     def generate(seed: int, options: dict[str, float]) -> np.ndarray:
         result = run("generate", seed=[seed], steps=[max_steps], **rows(options))
         return result["x"][0, : int(result["length"][0])]
@@ -347,15 +345,14 @@ def _saved_model(directory: Path, reference: _Reference) -> _Runtime:
         return float(run("score", **padded(x, seed))["elbo"][0])
 
     def init() -> list[np.ndarray]:
-        return states(run("init", seed=[0]))
+        return list_states(run("init", seed=[0]))
 
     def prime(x: np.ndarray, seed: int) -> list[np.ndarray]:
-        return states(run("prime", **padded(x, seed)))
+        return list_states(run("prime", **padded(x, seed)))
 
     def step(given, seed: int, t: int, **options: float):
-        named = {f"state_{i}": state for i, state in enumerate(given)}
-        result = run("step", seed=[seed], t=[t], **named, **rows(options))
-        return result["x"][0], states(result)
+        result = run("step", seed=[seed], t=[t], **name_states(given), **rows(options))
+        return result["x"][0], list_states(result)
 
     name, names = f"saved_model/{VERSION}", list(reference.defaults)
     return _Runtime(name, names, generate, score, init, prime, step)

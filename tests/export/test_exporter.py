@@ -407,6 +407,18 @@ def test_verify_names_what_is_missing(copy):
 
 
 @pytest.mark.slow
+def test_a_cell_of_more_than_ten_states_passes(tmp_path):
+    """TensorFlow returns state_10 before state_2."""
+    cells = [keras.layers.GRUCell(3) for _ in range(11)]
+    model = tiny_models.make(tiny_models.STROKES, recurrent_units=None, recurrent_cell=cells)
+    assert len(model.cell.state_size) == 12
+    report = verify.verify(export(model, tmp_path / "out", quantize="none", **ARGUMENTS))
+    files = {row["file"] for row in report["rows"] if row["check"] == "step = Keras"}
+    assert files == {"saved_model/1", "model.tflite"}
+    assert report["passed"], [row for row in report["rows"] if not row["passed"]]
+
+
+@pytest.mark.slow
 def test_a_mixed_precision_model_exports(tmp_path):
     folder = export(make_model(dtype="mixed_float16"), tmp_path / "out", **ARGUMENTS)
     assert verify.verify(folder)["passed"]
