@@ -14,7 +14,7 @@ import tiny_models
 from vrnn_tf.export import LiteModel, export, exporter, flatbuffer, metadata, verify
 from vrnn_tf.export.inference_model import inference_model
 from vrnn_tf.export.tflite import QUANTIZATIONS, write_tflite
-from vrnn_tf.export.verify import checks
+from vrnn_tf.export.verify.loading import load_saved_model
 
 MAX_STEPS = 12
 NORMALIZATION = {"name": "paper", "mean": [8.0, 7.0, 0.0], "std": [50.0, 40.0, 1.0]}
@@ -388,10 +388,10 @@ def test_a_saved_model_that_does_more_than_compute_is_not_loaded(reach, operatio
 
     tf.saved_model.save(Reaching(), str(tmp_path / "model"))
     with pytest.raises(ValueError, match=f"it uses .*{operation}"):
-        checks._load_saved_model(tmp_path / "model")
+        load_saved_model(tmp_path / "model")
     (tmp_path / "model" / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(ValueError, match="is not a SavedModel that can be loaded"):
-        checks._load_saved_model(tmp_path / "model")
+        load_saved_model(tmp_path / "model")
     assert not (tmp_path / "written").exists()
 
 
