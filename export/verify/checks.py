@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,8 +88,8 @@ def _compare_generated(runtime: Runtime, reference: Reference) -> list[dict[str,
             differences.append(_differences(expected, runtime.generate(seed, options)))
             together = _differences(expected, reference.drawn_together[i][j])
             agreements += bool((together <= TOLERANCE).all())
-    beginning = max([0.0, *(float(each[:FREE_STEPS].max(initial=0.0)) for each in differences)])
-    whole = max([0.0, *(float(each.max(initial=0.0)) for each in differences)])
+    beginning = _largest(each[:FREE_STEPS] for each in differences)
+    whole = _largest(differences)
     departures = [np.flatnonzero(~(each <= TOLERANCE)) for each in differences]
     first_departures = [int(steps[0]) for steps in departures if len(steps)]
     total = len(differences)
@@ -105,13 +105,13 @@ def _compare_generated(runtime: Runtime, reference: Reference) -> list[dict[str,
 
 def _compare_steps(runtime: Runtime, reference: Reference) -> dict[str, Any]:
     """Judges single steps from the states of Keras, where differences cannot build up."""
-    options, largest = endless_options(runtime.option_names), 0.0
+    options, differences = endless_options(runtime.option_names), []
     for states, t, x, next_states in reference.steps:
         file_x, file_states = runtime.step(states, 0, t, **options)
-        for a, b in zip([x, *next_states], [file_x, *file_states], strict=True):
-            largest = max(largest, float(_relative(a, b).max()))
+        pairs = zip([x, *next_states], [file_x, *file_states], strict=True)
+        differences += [_relative(a, b) for a, b in pairs]
     note = f"{len(reference.steps)} steps"
-    return make_row(runtime.name, "step = Keras", largest, TOLERANCE, note)
+    return make_row(runtime.name, "step = Keras", _largest(differences), TOLERANCE, note)
 
 
 def _measure_drift(runtime: Runtime, reference: Reference) -> dict[str, Any]:
@@ -133,18 +133,18 @@ def _measure_drift(runtime: Runtime, reference: Reference) -> dict[str, Any]:
 
 def _compare_primed_states(runtime: Runtime, reference: Reference) -> dict[str, Any]:
     """Judges the states after whole sequences."""
-    largest = 0.0
+    differences = []
     for seed, (x, expected) in enumerate(zip(reference.data, reference.states, strict=True)):
-        for a, b in zip(expected, runtime.prime(x, seed), strict=True):
-            largest = max(largest, float(_relative(a, b).max()))
+        pairs = zip(expected, runtime.prime(x, seed), strict=True)
+        differences += [_relative(a, b) for a, b in pairs]
     note = f"{len(reference.data)} sequences"
-    return make_row(runtime.name, "prime = Keras", largest, TOLERANCE, note)
+    return make_row(runtime.name, "prime = Keras", _largest(differences), TOLERANCE, note)
 
 
 def _compare_priming(model: LiteModel, reference: Reference) -> dict[str, Any]:
     steps = min(FREE_STEPS, reference.max_steps)
     continuation = model.generate(1, steps, 7, reference.prefix)[0]
-    largest = float(_differences(reference.continuation, continuation).max(initial=0.0))
+    largest = _largest([_differences(reference.continuation, continuation)])
     return make_row(model.path.name, "prime + step = Keras", largest, TOLERANCE)
 
 
@@ -156,7 +156,7 @@ def _repeat_steps(runtime: Runtime) -> dict[str, Any]:
     for t in range(len(expected)):
         x, states = runtime.step(states, 3, t, **options)
         xs.append(x)
-    largest = float(_differences(expected, np.stack(xs)).max())
+    largest = _largest([_differences(expected, np.stack(xs))])
     note = f"{len(expected)} steps"
     return make_row(runtime.name, "init + step = generate", largest, TOLERANCE, note)
 
@@ -220,6 +220,11 @@ def _differences(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
     if both:
         differences[:both] = _relative(expected[:both], actual[:both]).max(axis=-1)
     return differences
+
+
+def _largest(differences: Iterable[np.ndarray]) -> float:
+    """The largest number in any of the arrays; NaN, which fails every check, if one holds NaN."""
+    return float(np.max([each.max(initial=0.0) for each in differences], initial=0.0))
 
 
 def _relative(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
