@@ -1,7 +1,7 @@
 """The generation loop as a SavedModel and as a TFLite file.
 
-`export` and `LiteModel` are imported when they are first used: whoever runs a file does not load
-TensorFlow, and whoever writes one does not load the file's runtime.
+Python imports `export` and `LiteModel` when they are first used. So a program that runs a file does
+not load TensorFlow, and a program that writes one does not load the runtime of TFLite.
 """
 
 from __future__ import annotations

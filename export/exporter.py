@@ -1,4 +1,4 @@
-"""Writes a model for all runtimes: Keras, SavedModel and TFLite files and what describes them."""
+"""Writes a model for all runtimes: Keras, SavedModel and TFLite files, and metadata.json."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from . import metadata
 from .inference_model import inference_model
 from .saved_model import write_saved_model
 from .serving import check_name, write_serving
-from .signatures import signatures
+from .signatures import Signature, signatures
 from .tflite import check_quantization, write_tflite
 
 VERSION = "1"  # TF Serving serves the largest number below its base path
-LONGEST = 1_000_000  # steps, whose noise and result a runtime holds at once
+LARGEST_MAX_STEPS = 1_000_000  # a runtime holds the noise and the result of all steps at once
 SERVING_FOLDER = "serving"
 TFLITE_NAMES = {
     "none": "model.tflite",
@@ -44,33 +44,33 @@ def export(
 ) -> Path:
     """Exports a model.
 
-    Writes model.keras (the float32 copy that everything else was made from), saved_model/1/, one
-    .tflite file for each entry of `quantize` and metadata.json. The folder appears as a whole: if
-    anything fails, what was there before is still there.
+    Writes model.keras, saved_model/1/, one .tflite file for each entry of `quantize`, and
+    metadata.json. model.keras is the float32 copy from which the other files are made. The folder
+    appears as a whole: if anything fails, the earlier content is still there.
 
     Args:
         model: a VRNN of any precision.
-        directory: where; an earlier export there is replaced.
+        directory: the folder to write. An earlier export there is replaced.
         max_steps: T_max, the static length of the generation loop.
-        normalization: `{"name": ..., "mean": [D], "std": [D]}`: raw = x * std + mean.
-        units: of raw x, for people, for example "pixels".
-        quantize: of "none", "float16", "int8" and "int4"; see `write_tflite`.
+        normalization: `{"name": ..., "mean": [D], "std": [D]}`, where raw = x * std + mean.
+        units: the units of raw x in words, for example "pixels".
+        quantize: any of "none", "float16", "int8" and "int4"; see `write_tflite`.
         extra_metadata: anything else that JSON can hold, for example the alphabet.
-        overwrite: whether to delete what is in a folder that is not an earlier export.
-        serving: a model name; also writes serving/, what TF Serving is started on: see
-            `write_serving` and docs/serving.md.
+        overwrite: whether to delete the content of a folder that is not an earlier export.
+        serving: the name of the model for TF Serving. It adds the folder serving/, on which TF
+            Serving is started; see `write_serving` and docs/serving.md.
 
     Returns:
         `directory`.
 
     Raises:
-        TypeError: if `model` is no VRNN, or `extra_metadata` is not JSON.
+        TypeError: if `model` is no VRNN, or JSON cannot hold `extra_metadata`.
         ValueError: if an argument is out of range, the folder holds something else, a weight is not
             finite, or the model does not convert to TFLite builtins.
     """
     directory = Path(directory).absolute()
-    if check_integer("max_steps", max_steps, 1) > LONGEST:
-        raise ValueError(f"`max_steps` must be at most {LONGEST}. Received {max_steps}.")
+    if check_integer("max_steps", max_steps, 1) > LARGEST_MAX_STEPS:
+        raise ValueError(f"`max_steps` must be at most {LARGEST_MAX_STEPS}. Received {max_steps}.")
     if serving is not None:
         check_name(serving)
     quantize = [quantize] if isinstance(quantize, str) else list(dict.fromkeys(quantize))
@@ -86,15 +86,26 @@ def export(
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as parent:
         new = Path(parent) / "new"
         new.mkdir()
-        copy.save(new / "model.keras")
-        saved_model = write_saved_model(copy, all_signatures, new / "saved_model" / VERSION)
-        if serving is not None:
-            write_serving(saved_model, all_signatures, serving, new / SERVING_FOLDER)
-        for name in quantize:
-            write_tflite(copy, all_signatures, new / TFLITE_NAMES[name], name)
+        _write_models(copy, all_signatures, new, quantize, serving)
         metadata.write(metadata.add_files(described, new), new)
         _replace(directory, new, Path(parent) / "old")
     return directory
+
+
+def _write_models(
+    model: VRNN,
+    all_signatures: Sequence[Signature],
+    directory: Path,
+    quantize: Sequence[str],
+    serving: str | None,
+) -> None:
+    """Writes a float32 model in every format."""
+    model.save(directory / "model.keras")
+    saved_model = write_saved_model(model, all_signatures, directory / "saved_model" / VERSION)
+    if serving is not None:
+        write_serving(saved_model, all_signatures, serving, directory / SERVING_FOLDER)
+    for name in quantize:
+        write_tflite(model, all_signatures, directory / TFLITE_NAMES[name], name)
 
 
 def check_replaceable(directory: Path, overwrite: bool) -> None:
@@ -106,12 +117,12 @@ def check_replaceable(directory: Path, overwrite: bool) -> None:
     if any(directory.iterdir()) and not metadata.is_export(directory):
         raise ValueError(
             f"{directory} is not empty and is not an earlier export. Choose another folder, or "
-            "pass overwrite=True to delete what it holds."
+            "pass overwrite=True to delete its content."
         )
 
 
 def _replace(directory: Path, new: Path, old: Path) -> None:
-    """Puts `new` where `directory` is; on failure `directory` is as it was."""
+    """Moves `directory` to `old` and `new` to `directory`. If that fails, nothing has changed."""
     if not directory.exists():
         os.replace(new, directory)
         return

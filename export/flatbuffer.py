@@ -1,8 +1,8 @@
-"""TFLite files as flatbuffers: which operators they use, and how to make them smaller.
+"""Reads TFLite files as flatbuffers: lists their operators, and makes them smaller.
 
-The converter writes a tensor's name, shape, empty quantisation record and empty buffer for each of
-about two thousand tensors. None of it changes what the file computes, and together it is a tenth of
-a small model.
+The converter writes a name, a shape, an empty quantisation record and an empty buffer for each of
+about two thousand tensors. Nothing of this changes what the file computes, and together it is a
+tenth of a small model.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16  # of constants, as in the schema: kernels map them into memory as they are
+_ALIGNMENT = 16  # bytes, as in the schema: kernels map constants into memory as they are
 _OPERATORS = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
 }
 
 
 def operators(path: Path) -> list[str]:
-    """The names of all operators of a file; one that is no builtin is called `CUSTOM:name`.
+    """Returns the names of all operators of a file. Those that are no builtins are `CUSTOM:name`.
 
     Raises:
-        ValueError: if the file is damaged. A runtime checks more: let one load it first.
+        ValueError: if the file is damaged. A runtime checks more, so let one load the file first.
     """
     try:
         codes = read(Path(path).read_bytes()).operatorCodes
@@ -41,14 +41,14 @@ def operators(path: Path) -> list[str]:
 
 
 def compact(content: bytes) -> bytes:
-    """The same model in fewer bytes.
+    """Returns the same model in fewer bytes.
 
-    Equal constants, tensors, options and bodies of loops are written once; the names of inner
+    Equal constants, tensors, options and bodies of loops are written once. The names of inner
     tensors and the notes of the converter are left out. Signatures, inputs and outputs keep their
     names.
 
     Args:
-        content: a TFLite file.
+        content: the bytes of a TFLite file.
     """
     model = read(content)
     called = {0, *(signature.subgraphIndex for signature in model.signatureDefs)}
@@ -67,10 +67,10 @@ def compact(content: bytes) -> bytes:
 
 
 def read(content: bytes) -> schema.ModelT:
-    """A TFLite file as an object. Constants that lie behind the flatbuffer are brought into it."""
+    """Parses a TFLite file. Constants that lie behind the flatbuffer are moved into it."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
     for buffer in model.buffers:
-        if buffer.offset > 1:  # 0 and 1 stand for none
+        if buffer.offset > 1:  # 0 and 1 mean that there are no constants
             data = content[buffer.offset : buffer.offset + buffer.size]
             buffer.data = np.frombuffer(data, np.uint8)
             buffer.offset = buffer.size = 0
@@ -78,7 +78,7 @@ def read(content: bytes) -> schema.ModelT:
 
 
 def _share_buffers(model: schema.ModelT) -> None:
-    """Leaves one buffer of each content; buffer 0 is the empty one by definition."""
+    """Keeps one buffer for each content. The format reserves buffer 0 for the empty one."""
     old, buffers, index_of = model.buffers, [schema.BufferT()], {b"": 0}
 
     def share(index: int) -> int:
@@ -111,7 +111,7 @@ def _strip(graph: schema.SubGraphT, keep_names: bool) -> None:
 
 
 def _share_subgraphs(model: schema.ModelT, called: set[int]) -> None:
-    """Gives loops with equal bodies one body: runtimes repack the weights of every subgraph."""
+    """Gives equal loops one body, since runtimes repack the weights of every subgraph."""
     kept: list[schema.SubGraphT] = []
     position_of: dict[Any, int] = {}
     replacement = []
@@ -128,12 +128,12 @@ def _share_subgraphs(model: schema.ModelT, called: set[int]) -> None:
         for operator in graph.operators:
             options = operator.builtinOptions
             for field in vars(options) if options is not None else ():
-                if field.lower().endswith("subgraphindex"):  # of while, if and call_once
+                if field.lower().endswith("subgraphindex"):  # in while, if and call_once
                     setattr(options, field, replacement[getattr(options, field)])
 
 
 def _content(value: Any) -> Any:
-    """A hashable value that is equal for equal flatbuffer objects."""
+    """Returns a hashable value that is equal for equal flatbuffer objects."""
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.tobytes()
     if isinstance(value, list):
@@ -145,7 +145,7 @@ def _content(value: Any) -> Any:
 
 
 class _Once:
-    """Stands for a flatbuffer object; equal ones are written once."""
+    """A flatbuffer object that is written only if no equal one was written before."""
 
     def __init__(self, value: Any):
         self.value, self.content = value, _content(value)

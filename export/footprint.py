@@ -1,8 +1,8 @@
-"""How much memory a .tflite file makes a process hold: measured in a process of its own.
+"""Measures how much memory a .tflite file makes a process hold, in a process of its own.
 
-What counts is what the file brings: private memory (tensors, and weights that XNNPACK packs anew
-for every signature) and the pages of the file and of its weight cache that are in memory. The code
-of the runtime, which is the same for every file, does not count.
+Two parts count: private memory, and the pages of the file and of its weight cache that are in
+memory. Private memory holds the tensors, and the weights that XNNPACK packs again for every
+signature. The code of the runtime does not count, since it is the same for every file.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _SMAPS = Path("/proc/self/smaps")  # Linux and Android have it
 
 
 def is_available() -> bool:
-    """Whether this system says what a process holds."""
+    """Whether this system tells how much memory a process holds."""
     return _SMAPS.exists()
 
 
 def measure(path: Path, signature: str, inputs: Mapping[str, float], kernels: str) -> int:
-    """Bytes that a process holds because it has loaded a file and run one of its signatures.
+    """Returns the bytes that a process holds after it loaded a file and ran one of its signatures.
 
     Args:
         path: the .tflite file.
         signature: the function to run.
-        inputs: `{name: value}`, each written into every element.
-        kernels: one of `KERNELS`. With a weight cache the file is loaded for the second time, when
-            the cache is there.
+        inputs: `{name: value}`. Every element of an input has the same value.
+        kernels: one of `KERNELS`. With a weight cache the file is loaded twice: the first process
+            writes the cache, the second is measured.
 
     Raises:
         ValueError: if `kernels` is unknown, or the file cannot be run (says why).
@@ -76,16 +76,17 @@ def _run(path: str, signature: str, inputs: Mapping[str, float], builtin: bool, 
     options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
     model = CompiledModel.from_file(path, options=options)
     names = model.get_signature_list()[signature]
-    given = {n: model.create_input_buffer_by_name(signature, n) for n in names["inputs"]}
-    made = {n: model.create_output_buffer_by_name(signature, n) for n in names["outputs"]}
+    input_buffers = {n: model.create_input_buffer_by_name(signature, n) for n in names["inputs"]}
+    output_buffers = {n: model.create_output_buffer_by_name(signature, n) for n in names["outputs"]}
     for name, details in model.get_input_tensor_details(signature).items():
-        given[name].write(np.full(details["shape"], inputs[name], np.dtype(details["dtype"])))
-    model.run_by_name(signature, given, made)
+        array = np.full(details["shape"], inputs[name], np.dtype(details["dtype"]))
+        input_buffers[name].write(array)
+    model.run_by_name(signature, input_buffers, output_buffers)
     return _held((path, cache)) - before
 
 
 def _held(files: tuple[Any, ...]) -> int:
-    """Bytes of private memory, and of the pages of `files`, that are in memory."""
+    """Returns the bytes of private memory plus the bytes of those pages of `files` in memory."""
     kilobytes, counts = 0, False
     names = {str(Path(file).resolve()) for file in files if file}
     for line in _SMAPS.read_text().splitlines():
@@ -104,8 +105,8 @@ def _main() -> None:
     parser.add_argument("inputs", type=json.loads)
     parser.add_argument("--builtin", action="store_true")
     parser.add_argument("--cache", default="")
-    given = parser.parse_args()
-    print(_run(given.path, given.signature, given.inputs, given.builtin, given.cache))
+    options = parser.parse_args()
+    print(_run(options.path, options.signature, options.inputs, options.builtin, options.cache))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The copy of a model that is exported: float32, without what only training needs."""
+"""Makes the copy of a model that is exported: float32, without what only training needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vrnn_tf.model.vrnn import VRNN
 
 
 def inference_model(model: VRNN) -> VRNN:
-    """A float32 copy without optimizer, carried states and counters.
+    """Returns a float32 copy without optimizer, carried states and counters.
 
-    TFLite has no mixed precision: a model that computes in float16 does not convert. The weights of
-    such a model are float32 all the same, so its copy is at least as exact.
+    TFLite has no mixed precision, so a model that computes in float16 does not convert. The weights
+    of such a model are float32 all the same, so the copy is at least as exact.
 
     Args:
-        model: any VRNN; it is not changed.
+        model: any VRNN. It does not change.
 
     Raises:
         TypeError: if `model` is no VRNN.
@@ -40,7 +40,7 @@ def inference_model(model: VRNN) -> VRNN:
         keras.config.set_dtype_policy(policy)
     for source, target in zip(model.layers, copy.layers, strict=True):
         target.set_weights(source.get_weights())
-    # Weights that are cut in two would lie in the file beside the whole ones.
+    # The fast loop cuts weights in two. The file would hold the parts beside the whole weights.
     copy.recurrence.plain = True
     return copy
 

@@ -1,4 +1,4 @@
-"""metadata.json, which travels beside an exported model: what a program needs to use it.
+"""Writes and reads metadata.json, which tells a program how to use the exported files beside it.
 
 Reading needs neither TensorFlow nor Keras.
 """
@@ -24,14 +24,14 @@ _PACKAGES = ("vrnn_tf", "tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
 def build(model, signatures, max_steps: int, normalization: Mapping, units: str) -> dict[str, Any]:
-    """Describes an export; `files` is still empty, see `add_files`.
+    """Describes an export. Its `files` are still empty, see `add_files`.
 
     Args:
         model: a `VRNN`.
         signatures: the list that `signatures.signatures` returned.
         max_steps: T_max.
-        normalization: `{"name": ..., "mean": [D], "std": [D]}`, raw = x * std + mean.
-        units: of raw x, for people.
+        normalization: `{"name": ..., "mean": [D], "std": [D]}`, where raw = x * std + mean.
+        units: the units of raw x in words.
 
     Raises:
         ValueError: if `normalization` is not as above.
@@ -73,13 +73,13 @@ def build(model, signatures, max_steps: int, normalization: Mapping, units: str)
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that made an export."""
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **found}
+    """Returns the versions of Python and of the packages that make an export."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **packages}
 
 
 def add_files(metadata: Mapping[str, Any], directory: Path) -> dict[str, Any]:
-    """The metadata with sha256 and size of every file below `directory` but its own."""
+    """Returns the metadata with sha256 and size of every file below `directory` but its own."""
     paths = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != FILE_NAME]
     files = {
         path.relative_to(directory).as_posix(): {
@@ -133,8 +133,8 @@ def check(metadata: dict[str, Any], origin: str) -> dict[str, Any]:
         )
     for key, (is_valid, expected) in _CHECKS.items():
         if key not in metadata or not is_valid(metadata[key]):
-            found = f"Received {metadata[key]!r}." if key in metadata else "The key is missing."
-            raise ValueError(f"{key!r} in {origin} must be {expected}. {found}")
+            received = f"Received {metadata[key]!r}." if key in metadata else "The key is missing."
+            raise ValueError(f"{key!r} in {origin} must be {expected}. {received}")
     _check_normalization(metadata, origin)
     mark = metadata["end_mark"]
     if mark is not None and mark[0] >= metadata["event_size"]:

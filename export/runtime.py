@@ -1,4 +1,4 @@
-"""Runs an exported .tflite file with numpy and ai_edge_litert only; TensorFlow is not loaded."""
+"""Runs an exported .tflite file with numpy and ai_edge_litert, without loading TensorFlow."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ class LiteModel:
 
     Args:
         path: the .tflite file.
-        num_threads: for the matrix products; None lets the runtime decide.
-        kernels: "xnnpack", or "builtin", which keeps no second copy of the weights: less memory, at
-            half the speed with int8 weights and the same with float32.
+        num_threads: how many threads share a matrix product. None lets the runtime decide.
+        kernels: "xnnpack" or "builtin". The builtin kernels keep no second copy of the weights, so
+            they need less memory. They have half the speed with int8 weights and the same speed
+            with float32.
 
     Attributes:
         metadata: the content of metadata.json.
-        max_steps: T_max, the longest sequence.
+        normalization: the `Normalization` of the data.
+        max_steps: T_max, the number of steps of the longest sequence.
         event_size: D.
         option_defaults: `{name: default}` of the sampling options.
 
     Raises:
-        ValueError: if the file or its metadata is missing, damaged or not a pair.
+        ValueError: if the file or its metadata is missing or damaged, or if they are not from one
+            export.
     """
 
     def __init__(self, path: str | Path, num_threads: int | None = None, kernels: str = "xnnpack"):
@@ -67,10 +70,10 @@ class LiteModel:
             )
 
     def signature(self, name: str):
-        """The runner of a signature: call it with named arrays, get a dictionary of arrays.
+        """Returns a function that takes the named input arrays and returns a dictionary of arrays.
 
         Raises:
-            ValueError: if there is no such signature; lists the valid names.
+            ValueError: if there is no such signature (lists the valid names).
         """
         check_choice("signature", name, self.metadata["signatures"])
         if name not in self._runners:
@@ -90,20 +93,23 @@ class LiteModel:
         prime: np.ndarray | None = None,
         **options: float,
     ) -> list[np.ndarray]:
-        """Draws new sequences: those of `VRNN.generate` for the same arguments.
+        """Draws the sequences that `VRNN.generate` draws for the same arguments.
 
         Args:
-            num_sequences: how many.
-            num_steps: the largest number of steps, at most T_max; None means T_max.
-            seed: an integer; sequence i has the seed `seed + i`, wrapped to int32.
-            prime: `[T, D]`, a beginning to go on from, at most T_max steps.
-            **options: of `option_defaults`; "temperature" multiplies the noise of x.
+            num_sequences: how many sequences to draw.
+            num_steps: the largest number of steps, at most T_max. None means T_max.
+            seed: an integer. Sequence i has the seed `seed + i`, wrapped to int32.
+            prime: the beginning `[T, D]` of every sequence, at most T_max steps. The result holds
+                only the steps after it.
+            **options: sampling options, see `option_defaults`. "temperature" multiplies the noise
+                of x.
 
         Returns:
             float32 arrays `[T_i, D]` in normalised units, see `to_raw`.
 
         Raises:
-            ValueError: if an argument is out of range or an option is unknown (lists the known).
+            ValueError: if an argument is out of range or an option is unknown (lists the valid
+                ones).
         """
         check_integer("num_sequences", num_sequences, 1)
         seeds = check_seeds(seed, num_sequences)
@@ -116,28 +122,28 @@ class LiteModel:
                 f"{num_steps}. Export the model with a larger max_steps."
             )
         if prime is not None:
-            return [self._go_on(prime, num_steps, seed, options) for seed in seeds]
+            return [self._continue(prime, num_steps, seed, options) for seed in seeds]
         return [self._generate(num_steps, seed, options) for seed in seeds]
 
     def init(self) -> list[np.ndarray]:
-        """The states before the first step, each `[1, size]`."""
+        """Returns the states before the first step, each `[1, size]`."""
         return list_states(self._run("init", seed=_integers(0)))
 
     def prime(self, x: np.ndarray, seed: int = 0) -> list[np.ndarray]:
-        """The states after a given beginning `[T, D]` (the posterior runs over it)."""
+        """Returns the states after a given beginning `[T, D]`. The posterior infers z along it."""
         self.signature("prime")
         return list_states(self._run("prime", **self._sequence(x, seed)))
 
     def step(
         self, states: Sequence[np.ndarray], seed: int, t: int, **options: float
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """One step.
+        """Draws one step.
 
         Args:
-            states: what `init`, `prime` or `step` returned.
-            seed: of the sequence.
+            states: the states that `init`, `prime` or `step` returned.
+            seed: the seed of the sequence.
             t: how many steps the sequence has already.
-            **options: of `option_defaults`.
+            **options: sampling options, see `option_defaults`.
 
         Returns:
             x `[D]` and the next states.
@@ -147,21 +153,21 @@ class LiteModel:
         return result["x"][0], list_states(result)
 
     def score(self, x: np.ndarray, seed: int = 0) -> dict[str, float]:
-        """elbo, nll and kl of `[T, D]`, nats a sequence, in normalised units."""
+        """Returns elbo, nll and kl of x `[T, D]`, nats a sequence in normalised units."""
         self.signature("score")
         result = self._run("score", **self._sequence(x, seed))
         return {name: float(value[0]) for name, value in result.items()}
 
     def to_raw(self, x: np.ndarray) -> np.ndarray:
-        """x `[..., D]` in the data's own units: x * std + mean, float32."""
+        """Converts x `[..., D]` to the units of the data: x * std + mean, float32."""
         return self.normalization.invert(np.asarray(x))
 
     def to_normalized(self, raw: np.ndarray) -> np.ndarray:
-        """The inverse of `to_raw`."""
+        """Inverts `to_raw`."""
         return self.normalization.apply(np.asarray(raw))
 
     def is_end(self, x: np.ndarray) -> bool:
-        """Whether a sequence ends with the observation x `[D]`."""
+        """Returns whether a sequence ends with the observation x `[D]`."""
         mark = self.metadata["end_mark"]
         return mark is not None and bool(x[int(mark[0])] == mark[1])
 
@@ -170,7 +176,7 @@ class LiteModel:
         result = self._run("generate", **row, **self._options(options))
         return result["x"][0, : int(result["length"][0])]
 
-    def _go_on(self, prime, num_steps: int, seed: int, options: dict[str, float]) -> np.ndarray:
+    def _continue(self, prime, num_steps: int, seed: int, options: dict[str, float]) -> np.ndarray:
         states, xs = self.prime(prime, seed), []
         for t in range(len(prime), len(prime) + num_steps):
             x, states = self.step(states, seed, t, **options)
@@ -211,18 +217,18 @@ class LiteModel:
     def _check_shapes(self, name: str, runner) -> None:
         """Raises ValueError unless a signature is the one that metadata.json describes."""
         described = self.metadata["signatures"][name]
-        inputs = {spec["name"]: _static(spec["shape"]) for spec in described["inputs"]}
-        found = {key: tuple(value["shape"]) for key, value in runner.get_input_details().items()}
+        described_shapes = {spec["name"]: _static(spec["shape"]) for spec in described["inputs"]}
+        shapes = {key: tuple(value["shape"]) for key, value in runner.get_input_details().items()}
         outputs = {spec["name"] for spec in described["outputs"]}
         sequence = (1, self.max_steps, self.event_size)
         if (
-            inputs != found
-            or found.get("x", sequence) != sequence
+            shapes != described_shapes
+            or shapes.get("x", sequence) != sequence
             or outputs != set(runner.get_output_details())
         ):
             raise ValueError(
                 f"{self.path} has another signature {name!r} than {export_metadata.FILE_NAME} "
-                "beside it describes. Copy both of one export."
+                "beside it describes. Copy both files from one export."
             )
 
     def _damaged(self, error: Exception) -> ValueError:
@@ -230,11 +236,11 @@ class LiteModel:
         return ValueError(f"{self.path} is damaged: {reason:.500}. Copy or export it again.")
 
     def _check_digest(self) -> None:
-        known = {file["sha256"] for file in self.metadata["files"].values()}
-        if export_metadata.sha256(self.path) not in known:
+        digests = {file["sha256"] for file in self.metadata["files"].values()}
+        if export_metadata.sha256(self.path) not in digests:
             raise ValueError(
                 f"{self.path} is not the file that {export_metadata.FILE_NAME} beside it describes "
-                "(their sha256 differ). It is damaged, or from another export; copy both again."
+                "(their sha256 differ). It is damaged or from another export. Copy both again."
             )
 
 
@@ -243,7 +249,7 @@ def _integers(value: int) -> np.ndarray:
 
 
 def _static(shape: Sequence[int | str]) -> tuple[int | str, ...]:
-    """A shape of metadata.json, B, the batch size, as it is in every TFLite file."""
+    """A shape of metadata.json where B, the batch size, is 1 as in every TFLite file."""
     return tuple(1 if n == "B" else n for n in shape)
 
 

@@ -1,4 +1,4 @@
-"""The SavedModel that TF Serving, the C API and `tf.saved_model.load` run."""
+"""Writes the SavedModel that TF Serving, the C API and `tf.saved_model.load` run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def write_saved_model(
 ) -> Path:
     """Writes one SavedModel with an endpoint for each signature.
 
-    `serving_default` is `generate`. The endpoints are not compiled by XLA: TF Serving refuses those
-    on a CPU unless it is told otherwise. With an open batch they check the shapes of their inputs:
-    TF Serving does not, and inputs of other shapes that broadcast would be answered.
+    `serving_default` is `generate`. XLA does not compile the endpoints, because TF Serving refuses
+    compiled ones on a CPU by default. If the batch size is open, the endpoints check the shapes of
+    their inputs. TF Serving does not check them, so wrong shapes that broadcast would get answers.
 
     Args:
-        model: owns the weights.
-        signatures: of `model`.
-        directory: where; TF Serving expects its name to be a version number.
-        batch_size: B, or None for any.
+        model: the model that owns the weights.
+        signatures: the signatures of `model`.
+        directory: the folder to write. TF Serving expects its name to be a version number.
+        batch_size: B. With None any number of rows is accepted.
 
     Returns:
         `directory`.
@@ -45,7 +45,7 @@ def write_saved_model(
 
 
 def tensor_specs(signature: Signature, batch_size: int | None) -> list[tf.TensorSpec]:
-    """The inputs of a signature as TensorFlow describes them."""
+    """Returns the inputs of a signature as TensorFlow describes them."""
     return [
         tf.TensorSpec(spec.with_batch(batch_size), spec.dtype, name=spec.name)
         for spec in signature.inputs
@@ -53,7 +53,7 @@ def tensor_specs(signature: Signature, batch_size: int | None) -> list[tf.Tensor
 
 
 def _checked(signature: Signature) -> Callable[..., dict[str, Any]]:
-    """The function of a signature behind checks of shapes."""
+    """Returns the function of a signature with checks of its inputs' shapes before it."""
 
     def function(*tensors: tf.Tensor) -> dict[str, Any]:
         pairs = zip(tensors, signature.inputs, strict=True)

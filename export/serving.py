@@ -1,11 +1,11 @@
-"""The folder that TF Serving is started on: a named model with warm-up requests, and two settings.
+"""Writes the folder on which TF Serving is started: a model with warm-up requests, and settings.
 
     NAME/1/            the SavedModel, with assets.extra/tf_serving_warmup_requests
     model.config       for --model_config_file
     batching.config    for --batching_parameters_file
 
 A warm-up request is a `tensorflow.serving.PredictionLog`. TensorFlow does not have that message, so
-its few fields are written as bytes here, which spares every export the package that has it.
+this module writes its few fields as bytes. An export then does not need the package that has it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ import tensorflow as tf
 from .signatures import BATCH, Signature, Spec
 
 MODELS_FOLDER = "/models"  # inside TF Serving's container
-# Multiples of 8: then a row's numbers are the same bits whoever shares its batch (matrix products
-# take rows in blocks). Larger than 64 gains little and makes everybody wait for the longest row.
+# With multiples of 8 the other rows of a batch do not change a single bit of a row's numbers, since
+# matrix products take rows in blocks. Batches beyond 64 gain little, and every request waits for
+# the longest row.
 BATCH_SIZES = (8, 16, 32, 64)
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
-# A request of more rows than the server's max_batch_size would keep the model from loading.
+# A warm-up request of more rows than the server's max_batch_size keeps the model from loading.
 WARM_UP_ROWS = (1, BATCH_SIZES[0])
 WARM_UP_STEPS = 2
-# REST addresses and version labels end a name at "/" and ":"; a dot could name the settings' files.
+# REST addresses and version labels end a name at "/" and ":". A name with a dot could equal that of
+# a settings file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 _MODEL_CONFIG = """\
 # For tensorflow_model_server --model_config_file. `base_path` is where the server sees the folder
-# that holds the versions; "{base_path}" is its place in the container of TF Serving.
+# that holds the versions. In the container of TF Serving it is "{base_path}".
 model_config_list {{
   config {{
     name: "{name}"
@@ -43,16 +45,16 @@ model_config_list {{
 """
 _BATCHING_CONFIG = """\
 # For tensorflow_model_server --enable_batching --batching_parameters_file.
-# The most rows of a batch; a request of more rows is refused.
+# The largest number of rows in a batch. The server refuses a request of more rows.
 max_batch_size {{ value: {largest} }}
-# Batches are filled up to one of these. With multiples of 8 an answer does not depend, to the bit,
-# on who shares its batch. Add 1 if a lone request has to be as fast as it can be.
+# The server pads every batch to one of these sizes. With multiples of 8 the other requests of a
+# batch do not change a single bit of an answer. Add 1 to make a lone request as fast as possible.
 {allowed}
-# How long an incomplete batch waits for company while a thread is free.
+# How long an incomplete batch waits for more requests while a thread is free.
 batch_timeout_micros {{ value: 2000 }}
-# Batches that may wait; beyond that requests are refused with UNAVAILABLE.
+# How many batches may wait. Beyond that the server refuses requests with UNAVAILABLE.
 max_enqueued_batches {{ value: 100 }}
-# Batches at a time. Without this line: as many as the server has processors.
+# How many batches run at a time. Without this line it is the server's number of processors.
 # num_batch_threads {{ value: 2 }}
 """
 
@@ -74,19 +76,19 @@ def check_name(name: str) -> str:
 def write_serving(
     saved_model: Path, signatures: Sequence[Signature], name: str, directory: Path
 ) -> Path:
-    """Writes what TF Serving is started on.
+    """Writes the folder on which TF Serving is started.
 
     Args:
-        saved_model: what `write_saved_model` returned; its last part is the version.
-        signatures: those of that SavedModel.
-        name: of the model, in requests and as a folder.
-        directory: where; it must not hold a model of that name.
+        saved_model: the folder that `write_saved_model` returned. Its last part is the version.
+        signatures: the signatures of that SavedModel.
+        name: the name of the model in requests and of its folder.
+        directory: the folder to write. It must not hold a model of that name.
 
     Returns:
         `directory`.
 
     Raises:
-        ValueError: if no model can have that name.
+        ValueError: if a served model cannot have that name.
     """
     check_name(name)
     version = directory / name / saved_model.name
@@ -106,7 +108,10 @@ def write_serving(
 
 
 def warm_up_records(signatures: Sequence[Signature]) -> Iterator[bytes]:
-    """Serialised PredictionLogs: every signature, `serving_default` too, for `WARM_UP_ROWS`."""
+    """Yields serialised PredictionLogs for every signature, `serving_default` too.
+
+    Each signature gets one request for every number of rows in `WARM_UP_ROWS`.
+    """
     named = {signature.name: signature for signature in signatures}
     named["serving_default"] = named["generate"]
     for name, signature in named.items():
@@ -115,7 +120,7 @@ def warm_up_records(signatures: Sequence[Signature]) -> Iterator[bytes]:
 
 
 def _fill(spec: Spec, rows: int) -> tf.compat.v1.TensorProto:
-    """One number as a tensor of the shape of `spec`: one number in the file as well."""
+    """Returns a tensor of the shape of `spec` filled with one number, which is stored once."""
     number = {"steps": WARM_UP_STEPS, "length": WARM_UP_STEPS}.get(spec.name, 0)
     proto = tf.make_tensor_proto(number, spec.dtype)
     shape = [rows if size == BATCH else size for size in spec.shape]
@@ -124,7 +129,10 @@ def _fill(spec: Spec, rows: int) -> tf.compat.v1.TensorProto:
 
 
 def _prediction_log(signature: str, inputs: Mapping[str, tf.compat.v1.TensorProto]) -> bytes:
-    """`PredictionLog(predict_log=PredictLog(request=PredictRequest(model_spec, inputs)))`."""
+    """Serialises a PredictionLog.
+
+    It is `PredictionLog(predict_log=PredictLog(request=PredictRequest(model_spec, inputs)))`.
+    """
     request = _field(1, _field(3, signature.encode()))  # ModelSpec.signature_name
     for name, tensor in inputs.items():  # a map is a list of entries, key 1 and value 2
         request += _field(2, _field(1, name.encode()) + _field(2, tensor.SerializeToString()))
@@ -132,7 +140,7 @@ def _prediction_log(signature: str, inputs: Mapping[str, tf.compat.v1.TensorProt
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A field of a protocol buffer that holds bytes, a text or a message."""
+    """Serialises a field of a protocol buffer that holds bytes, a text or a message."""
     return bytes([number << 3 | 2, *_varint(len(content))]) + content
 
 

@@ -1,13 +1,13 @@
-"""One description of every function that an exported model offers.
+"""Describes every function that an exported model offers, once for all formats.
 
 SavedModel, TFLite, metadata and verification follow the list that `signatures` returns. Every input
-and output is int32 or float32, the types that every runtime's buffers take, and starts with the
-batch axis, which TF Serving's batching needs; TFLite files have B = 1.
+and output is int32 or float32, the types that every runtime's buffers take. Each starts with the
+batch axis, which TF Serving's batching needs. TFLite files have B = 1.
 
-A bad value never reaches the model: `steps` and `length` are clipped to 0 .. T_max, options to
-`OPTION_RANGES`, and an option that is NaN or infinite counts as its default. A row whose x cannot
-be observed (NaN, a pen of 7, a symbol beyond the alphabet) or whose states are not finite runs on
-zeros and is answered with NaN: a mistake in one row does not fail the batch that it shares.
+A bad value never reaches the model. `steps` and `length` are clipped to 0 .. T_max and options to
+`OPTION_RANGES`. An option that is NaN or infinite counts as its default. A row whose x cannot be
+observed (NaN, a pen of 7, a symbol beyond the alphabet) or whose states are not finite runs on
+zeros, and its answer is NaN. So a mistake in one row does not fail the other rows of its batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from vrnn_tf.validation import check_integer
 from .states import name_states
 
 BATCH = "B"
-# Far beyond what is useful, and small enough that no product of them overflows float32.
+# The ranges reach far beyond useful values. They are small enough that no product of them overflows
+# float32.
 OPTION_RANGES: Mapping[str, tuple[float, float]] = {
     "temperature": (0.0, 100.0),
     "latent_temperature": (0.0, 100.0),
@@ -44,7 +45,7 @@ class Spec:
     shape: tuple[int | str, ...]
 
     def with_batch(self, batch: int | None) -> tuple[int | None, ...]:
-        """The shape for a number of rows; None leaves it open."""
+        """Returns the shape for a number of rows. None leaves the number open."""
         return tuple(batch if size == BATCH else int(size) for size in self.shape)
 
 
@@ -53,10 +54,10 @@ class Signature:
     """A function of named tensors.
 
     Attributes:
-        name: how runtimes call it.
-        inputs: in the order of `function`'s positional arguments.
+        name: the name that runtimes call it by.
+        inputs: the inputs in the order of `function`'s positional arguments.
         outputs: the entries of the dictionary that `function` returns.
-        function: takes and returns tensors.
+        function: the function of tensors.
     """
 
     name: str
@@ -66,12 +67,12 @@ class Signature:
 
 
 def option_range(name: str) -> tuple[float, float]:
-    """The smallest and largest value that a sampling option is clipped to."""
+    """Returns the smallest and the largest value that a sampling option is clipped to."""
     return OPTION_RANGES.get(name, OTHER_RANGE)
 
 
 def signatures(model: VRNN, max_steps: int) -> list[Signature]:
-    """What an exported model can do.
+    """Returns the functions of an exported model.
 
         generate(seed, steps, temperature, ...) -> x [B, T_max, D], length [B]
         init(seed) -> state_0 [B, S_0], ...                     zeros, one row for each seed
@@ -79,11 +80,12 @@ def signatures(model: VRNN, max_steps: int) -> list[Signature]:
         step(state_0, ..., seed, t, temperature, ...) -> x [B, D], state_0, ...
         score(x, length, seed) -> elbo [B], nll [B], kl [B]     nats a sequence
 
-    `seed`, `steps`, `length` and `t` (how many steps the sequence has already) are int32 `[B]`, the
-    options of `generation.option_defaults` float32 `[B]`. x is in normalised units.
+    `seed`, `steps`, `length` and `t` are int32 `[B]`; t counts the steps that a sequence has
+    already. The options of `generation.option_defaults` are float32 `[B]`. x is in normalised
+    units.
 
     Args:
-        model: the model; its weights are used where they are.
+        model: the model. The functions use its weights without a copy.
         max_steps: T_max, the static length of every sequence.
 
     Raises:
@@ -159,20 +161,20 @@ def _observe(model: VRNN, max_steps: int, x, length, seed):
     mask = steps < ops.expand_dims(length, -1)  # clips the length
     possible = ops.logical_or(model.likelihood.in_support(x), ops.logical_not(mask))
     valid = ops.all(possible, axis=-1)  # [B]
-    # With a plain zero a converter folds the counters of the noise into a constant as long as the
-    # sequence times the size of the noise.
+    # If the noise's counters start from a constant zero, a converter folds them into a constant. It
+    # is as long as the sequence times the size of the noise.
     start = _opaque_zeros(length)
     outputs, states = model.observe(_or_zero(valid, x), mask, seed, start=start)
     return outputs, states, valid
 
 
 def _or_zero(valid, values):
-    """`values` `[B, ...]`, zero in the rows that are not `valid` `[B]`."""
+    """Returns `values` `[B, ...]` with zeros in the rows that are not `valid` `[B]`."""
     return ops.where(_expand_to(values, valid), values, ops.zeros_like(values))
 
 
 def _or_nan(valid, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Tensors `[B, ...]`, NaN in the rows that are not `valid` `[B]`."""
+    """Returns tensors `[B, ...]` with NaN in the rows that are not `valid` `[B]`."""
     return {
         name: ops.where(_expand_to(value, valid), value, ops.full_like(value, math.nan))
         for name, value in named.items()
@@ -186,7 +188,10 @@ def _expand_to(values, valid):
 
 
 def _opaque_zeros(values, number: int = 0):
-    """int32 zeros `[B]` that a converter takes for neither zeros nor those of another number."""
+    """Returns int32 zeros `[B]` that a converter does not recognise as zeros.
+
+    It does not recognise the zeros of two numbers as equal either.
+    """
     return ops.minimum(ops.maximum(values, number), 0)
 
 
@@ -219,10 +224,10 @@ def _state_specs(model: VRNN) -> tuple[Spec, ...]:
 
 
 def _distinct(states: Sequence, rows) -> list:
-    """The states, each as a tensor of its own.
+    """Returns the states so that no two of them are one tensor.
 
-    The output of an LSTM is one of its states too, and zeros of one shape are one constant. A file
-    would have several names for one tensor, of which LiteRT's CompiledModel finds only one.
+    The output of an LSTM is also one of its states, and zeros of one shape are one constant. A file
+    would have several names for one tensor, and LiteRT's CompiledModel finds only one of them.
     """
     return [
         state + ops.expand_dims(ops.cast(_opaque_zeros(rows, i), "float32"), -1)

@@ -1,4 +1,4 @@
-"""The TFLite file: every signature, one copy of the weights, builtin operators only."""
+"""Writes the TFLite file: every signature, one copy of the weights, builtin operators only."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ QUANTIZATIONS = ("none", "float16", "int8", "int4")
 def write_tflite(
     model: keras.Model, signatures: Sequence[Signature], path: Path, quantize: str = "none"
 ) -> Path:
-    """Converts a model; B = 1 and T_max are static.
+    """Converts a model. B = 1 and T_max are static.
 
     Args:
         model: a float32 model, see `inference_model`.
-        signatures: of `model`.
-        path: the file; it is replaced as a whole or not at all.
-        quantize: "none", "float16" (weights are stored in float16), "int8" (dynamic range: int8
-            weights, activations are quantised as they come) or "int4" (the same with 4 bits and a
-            scale for each output; experimental, needs the package ai-edge-quantizer).
+        signatures: the signatures of `model`.
+        path: the file to write. It is replaced as a whole or not at all.
+        quantize: "none", "float16", "int8" or "int4". "float16" stores the weights in float16.
+            "int8" stores them in int8 and quantises activations while the model runs (dynamic
+            range). "int4" does the same with 4 bits and a scale for each output; it is
+            experimental and needs the package ai-edge-quantizer.
 
     Returns:
         `path`.
@@ -65,7 +66,7 @@ def check_quantization(quantize: str) -> None:
 
 
 def _in_four_bits(content: bytes) -> bytes:
-    """A float32 file with the weights of its matrix products in 4 bits."""
+    """Stores the weights of a float32 file's matrix products in 4 bits."""
     from ai_edge_quantizer import quantizer, recipe
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -75,12 +76,14 @@ def _in_four_bits(content: bytes) -> bytes:
 
 def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=list(names))
-    # Flex operators would add tens of megabytes to an app, and some runtimes do not load them.
+    # TensorFlow's operators would add tens of megabytes to an app, and some runtimes do not load
+    # them.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    # The RNN's output buffer is a constant of T_max times its size, all zeros: fill it instead.
+    # The output buffer of the RNN is a constant of T_max times its size zeros. With this option the
+    # file fills the buffer instead of storing it.
     converter._experimental_unfold_large_splat_constant = True
-    # Otherwise a write to that buffer cuts and joins it, which gives the loop outputs of unknown
-    # shape: LiteRT's CompiledModel then returns garbage without an error.
+    # Without this option a write to that buffer cuts and joins it. Then the loop's outputs have an
+    # unknown shape, and LiteRT's CompiledModel returns garbage without an error.
     converter._experimental_enable_dynamic_update_slice = True
     if quantize in ("float16", "int8"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -88,7 +91,7 @@ def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
         converter.target_spec.supported_types = [tf.float16]
     try:
         return converter.convert()
-    except Exception as error:  # ConverterError, which has no public name
+    except Exception as error:  # a ConverterError, which has no public name
         foreign = _foreign_operators(str(error))
         if not foreign:
             raise
@@ -99,12 +102,12 @@ def _convert(directory: str, names: Sequence[str], quantize: str) -> bytes:
 
 
 def _foreign_operators(error: str) -> list[str]:
-    """The operators that a conversion failed at and the layers they are from, as texts."""
-    found: dict[str, set[str]] = {}
+    """Describes the operators that a conversion failed at, and the layers that they come from."""
+    layers_of: dict[str, set[str]] = {}
     for place, operator in re.findall(r"error: loc\((.*)\): '(tf\.\w+)' op is neither", error):
-        layers = re.findall(r'"([^"@]+)/[^"@/]+@', place)  # the operation's own name left out
-        found.setdefault(operator, set()).update(layers[:1])
+        layers = re.findall(r'"([^"@]+)/[^"@/]+@', place)  # leaves the operation's name out
+        layers_of.setdefault(operator, set()).update(layers[:1])
     return [
         f"{operator} in {' and '.join(sorted(layers))}" if layers else operator
-        for operator, layers in sorted(found.items())
+        for operator, layers in sorted(layers_of.items())
     ]
