@@ -1,1 +1,1 @@
-"""Times this package beside other ways to do the same: `python -m benchmarks`, see README.md."""
+"""Times this package beside other ways to do the same work. README.md explains it."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks [SECTION ...]`. README.md says how to read the tables."""
+"""The command line, `python -m benchmarks [SECTION ...]`. README.md explains the tables."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ QUICK = {
     "serving": ("H 400, 64 requests",),
     "scaling": ("handwriting400",),
 }
+_CHOOSABLE = "training, generation, serving and scaling"
 WITHOUT_TORCH = (
-    "PyTorch is not installed: its contestants are left out. Install its CPU build as "
-    "https://pytorch.org/get-started/locally says."
+    "PyTorch is not installed, so its contestants are left out. Install its CPU build as "
+    "https://pytorch.org/get-started/locally describes."
 )
 
 
 def main() -> None:
-    """Runs the sections asked for, prints their tables and writes every figure."""
+    """Runs the sections that the command names, prints their tables and writes every figure."""
     options = _parse()
     results: dict[str, Any] = {"machine": tables.machine()}
     for name, value in results["machine"].items():
@@ -56,13 +57,19 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--full", action="store_true", help="every case: about an hour")
-    parser.add_argument("--cases", nargs="+", help="of training, generation and serving")
-    parser.add_argument("--contestants", nargs="+", help="of training, generation and serving")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--dataset", default="synthetic_handwriting", help="of batches")
-    parser.add_argument("--data-dir", help="where the files of --dataset are")
-    parser.add_argument("--out", type=Path, default=Path("benchmark.json"))
+    parser.add_argument("--full", action="store_true", help="run every case; takes about an hour")
+    parser.add_argument("--cases", nargs="+", help=f"run only these cases of {_CHOOSABLE}")
+    parser.add_argument(
+        "--contestants", nargs="+", help=f"run only these contestants of {_CHOOSABLE}"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument(
+        "--dataset", default="synthetic_handwriting", help="data set of the section batches"
+    )
+    parser.add_argument("--data-dir", help="folder with the files of --dataset")
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmark.json"), help="file that gets every figure"
+    )
     options = parser.parse_args()
     options.sections = options.sections or list(SECTIONS)
     for name in options.sections:
@@ -92,10 +99,11 @@ def _run(section: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cases(section: str, options: argparse.Namespace) -> Sequence[str]:
-    known = importlib.import_module(f"benchmarks.{section}").CASES
+    all_cases = importlib.import_module(f"benchmarks.{section}").CASES
     if options.cases:
-        return [case for case in options.cases if case in known]
-    usual = [case for case in known if case not in ("tiny", *cases.LINEARITY, *cases.PARTICLES)]
+        return [case for case in options.cases if case in all_cases]
+    named_only = ("tiny", *cases.LINEARITY, *cases.PARTICLES)
+    usual = [case for case in all_cases if case not in named_only]
     return [case for case in usual if options.full or case in QUICK[section]]
 
 

@@ -1,7 +1,7 @@
-"""Batching: how much of an epoch is padding, how many shapes it has, what a batch costs.
+"""Measures batching: the padding of an epoch, its number of shapes, and the time of a batch.
 
-`python -m benchmarks.batches [--dataset NAME] [--data-dir DIR]` prints JSON; `python -m benchmarks
-batches` runs that in a process of its own, and prints a table.
+`python -m benchmarks.batches [--dataset NAME] [--data-dir DIR]` prints JSON. `python -m benchmarks
+batches` runs that command in a process of its own and prints a table.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from benchmarks import rounds, tables
 
 BATCH_SIZE, CHUNK_STEPS = 32, 100
-NUM_TRAIN = 2_000  # sequences, if there are as many
+NUM_TRAIN = 2_000  # sequences, or all if there are fewer
 EPOCHS = 5
 
 
 def run(dataset: str, data_dir: str | None) -> dict[str, Any]:
-    """`measure` in a process of its own."""
+    """Runs `measure` in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.batches", "--dataset", dataset]
     command += ["--data-dir", data_dir] if data_dir else []
     done = subprocess.run(command, cwd=rounds.ROOT, capture_output=True, text=True)
@@ -31,7 +31,7 @@ def run(dataset: str, data_dir: str | None) -> dict[str, Any]:
 
 
 def measure(dataset: str, data_dir: str | None) -> dict[str, Any]:
-    """What `Batches` and `Chunks` make of the training sequences of a data set."""
+    """Measures the batches that `Batches` and `Chunks` make of the training sequences."""
     from vrnn_tf.normalization import Normalization
     from vrnn_tf.train import datasets
     from vrnn_tf.train.pipeline import Batches, Chunks
@@ -60,13 +60,13 @@ def _measure(batches: Any) -> dict[str, Any]:
             pass
         return (time.perf_counter() - start) / len(batches)
 
-    epoch(0)  # the first one also makes what all epochs share
+    epoch(0)  # the first epoch also prepares what all epochs share
     seconds = [epoch(number) for number in range(1, EPOCHS + 1)]
     return {"padding": batches.padding(), "batches": len(batches), "seconds": seconds}
 
 
 def show(result: dict[str, Any]) -> str:
-    """The table."""
+    """Returns the table."""
     rows = [
         [
             name,

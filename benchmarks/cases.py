@@ -1,4 +1,4 @@
-"""What is timed: models, batches and optimiser of the training cases, as data."""
+"""The training cases as data: their models, batches and optimiser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-LEARNING_RATE, CLIP_NORM = 3e-4, 5.0  # of every training step: Adam, gradient clipped by its norm
+LEARNING_RATE, CLIP_NORM = (
+    3e-4,
+    5.0,
+)  # every training step clips the gradient by its norm and runs Adam
 
 _HANDWRITING = {
     "likelihood": {"name": "bivariate_gmm", "num_components": 20},
@@ -59,13 +62,13 @@ TRAINING: dict[str, dict[str, Any]] = {
     },
 }
 
-# Twice the steps or the rows should cost twice the time, or less.
+# Twice the steps or twice the rows should take at most twice the time.
 LINEARITY = {
     f"T {steps}, B {batch}": _handwriting(400, batch, steps)
     for steps, batch in ((150, 32), (300, 32), (600, 32), (300, 16), (300, 64))
 }
 
-# Trained by a particle filter, on chunks; contestants that are not ours have no such thing.
+# Models trained by a particle filter, on chunks. Only our contestants have particle filters.
 PARTICLES: dict[str, dict[str, Any]] = {
     "fivo4": {
         "batch": 32,
@@ -78,7 +81,7 @@ PARTICLES: dict[str, dict[str, Any]] = {
     }
 }
 
-# The smallest model that runs every part of a training step; for tests and for `--cases tiny`.
+# The smallest model that runs every part of a training step, for tests and for `--cases tiny`.
 TINY = {
     "batch": 2,
     "steps": 3,
@@ -87,12 +90,12 @@ TINY = {
 
 
 def event_size(likelihood: dict[str, Any]) -> int:
-    """D, the size of one time step of x."""
+    """Returns D, the size of one time step of x."""
     return likelihood.get("event_size", 3)
 
 
 def raw_size(likelihood: dict[str, Any]) -> int:
-    """The size of the decoder's output for one time step."""
+    """Returns the size of the decoder's output for one time step."""
     sizes = {
         "bernoulli": lambda size: size,
         "gmm": lambda size: likelihood["num_components"] * (1 + 2 * size),
@@ -102,14 +105,14 @@ def raw_size(likelihood: dict[str, Any]) -> int:
 
 
 def widths(model: dict[str, Any], network: str) -> tuple[int, ...]:
-    """Widths of the hidden layers of a network."""
+    """Returns the widths of the hidden layers of a network."""
     units = model["hidden_units"]
     units = units[network] if isinstance(units, dict) else units
     return (units,) if isinstance(units, int) else tuple(units)
 
 
 def observations(case: dict[str, Any], seed: int = 0) -> np.ndarray:
-    """float32 x `[B, T, D]` that the case's likelihood can describe."""
+    """Draws float32 x `[B, T, D]` in the support of the case's likelihood."""
     generator = np.random.default_rng(seed)
     likelihood = case["model"]["likelihood"]
     shape = (case["batch"], case["steps"], event_size(likelihood))

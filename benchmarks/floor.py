@@ -1,10 +1,10 @@
 """The matrix products that no implementation of a training step can leave out, and nothing else.
 
-`products` derives them from a case's sizes: inside the loop over time only what waits for h_{t-1},
-forwards and backwards; everything else, all gradients of weights included, over all T * B rows at
-once. Element-wise work, the likelihood, clipping and Adam cost nothing here. Every product goes
-through every library on the machine, its factors lying as that library likes them best; a step of
-the floor runs each product through the fastest one.
+`products` derives them from the sizes of a case. The loop over time holds only the products that
+wait for h_{t-1}, forwards and backwards. All other products, the gradients of all weights included,
+run once over all T * B rows. Element-wise work, the likelihood, clipping and Adam cost nothing
+here. Every product is timed in every library on the machine, with its factors in the layout that
+suits the library. A step of the floor runs each product in the fastest library.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from benchmarks.worker import Contestant, Counted
 
 try:
     import torch
-except ImportError:  # then NumPy alone says how fast a product is
+except ImportError:  # then the floor is that of NumPy
     torch = None  # type: ignore[assignment]
 
 GATES = {"lstm": 4, "gru": 3}
-LONGEST_LOOP = 50  # steps of the loop that are timed; their time is scaled to all T
-PAUSE = 0.25  # seconds; after its work OpenBLAS keeps a core busy for more than 0.1
+LONGEST_LOOP = 50  # at most so many steps of the loop are timed; the time is scaled to all T
+PAUSE = 0.25  # seconds; OpenBLAS keeps a core busy for more than 0.1 s after its work
 PASSES = 2  # through all libraries, to find the fastest for each product
 
 Call = Callable[[], Any]
@@ -36,12 +36,12 @@ Call = Callable[[], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Product:
-    """`[m, k] x [k, n]`.
+    """A product of matrices, `[m, k] x [k, n]`.
 
     Attributes:
-        name: the layer, and what is computed.
-        of_weight: whether this is the gradient of a weight, whose factors both come from the same
-            training step; else the right factor is a weight and may lie in any layout.
+        name: the layer, and what the product computes.
+        of_weight: whether this is the gradient of a weight. Then both factors come from the same
+            training step. Otherwise the right factor is a weight and may have any layout.
     """
 
     name: str
@@ -61,8 +61,9 @@ class Products:
 
     Attributes:
         steps: T.
-        forward, backward: of one time step, in their order.
-        batched: done once.
+        forward: the forward products of one time step, in their order.
+        backward: the backward products of one time step, in their order.
+        batched: the products that run once for all steps.
     """
 
     steps: int
@@ -72,18 +73,18 @@ class Products:
 
     @property
     def counts(self) -> list[tuple[Product, int]]:
-        """Every product and how often a training step needs it."""
+        """Every product, and how often a training step needs it."""
         loop = [(product, self.steps) for product in self.forward + self.backward]
         return loop + [(product, 1) for product in self.batched]
 
     @property
     def multiply_adds(self) -> int:
-        """Of the whole training step."""
+        """The multiply-adds of the whole training step."""
         return sum(count * product.multiply_adds for product, count in self.counts)
 
 
 def products(case: dict[str, Any]) -> Products:
-    """The products of Eqs. (5-7, 9) and of the gradient of Eq. (11)."""
+    """Returns the products of Eqs. (5-7, 9) and of the gradient of Eq. (11)."""
     model, batch = case["model"], case["batch"]
     rows = case["steps"] * batch
     units, latent = model["recurrent_units"], model["latent_size"]
@@ -92,7 +93,8 @@ def products(case: dict[str, Any]) -> Products:
     phi_z = _layers("phi_z", model, latent)
     prior = _layers("prior", model, units, 2 * latent)
     decoder = _layers("decoder", model, phi_z[-1][2] + units, cases.raw_size(model["likelihood"]))
-    # The first factor of the posterior and of the core splits: what reads x leaves the loop.
+    # The first matrix of the posterior and of the core is split. The part that reads x leaves the
+    # loop.
     posterior = _layers("posterior", model, units, 2 * latent)
     from_x = [("posterior, x", phi_x[-1][2], posterior[0][2]), ("core, x", phi_x[-1][2], gates)]
     loop = [*posterior, *phi_z, ("core, z", phi_z[-1][2], gates), ("core, h", units, gates)]
@@ -122,16 +124,16 @@ def products(case: dict[str, Any]) -> Products:
 def _layers(
     name: str, model: dict[str, Any], inputs: int, outputs: int | None = None
 ) -> list[tuple[str, int, int]]:
-    """`(name, inputs, outputs)` of every dense layer of a network."""
+    """Returns `(name, inputs, outputs)` of every dense layer of a network."""
     sizes = [inputs, *cases.widths(model, name), *([outputs] if outputs else [])]
     return [(f"{name} {i}", k, n) for i, (k, n) in enumerate(itertools.pairwise(sizes))]
 
 
 def floor(case: dict[str, Any]) -> Contestant:
-    """A contestant whose step is the floor; its seconds are those of the products alone."""
+    """Builds the floor. The seconds of its step are those of the products alone."""
     every = products(case)
     libraries = {name: make for name, make in LIBRARIES.items() if _works(make)}
-    # Each product of the loop has a weight of its own, so that caches are as full as in training.
+    # Every product of the loop has its own weight, so that caches are as full as in training.
     trials = []
     for make in libraries.values():
         calls = [make(product) for product, _ in every.counts]
@@ -139,7 +141,8 @@ def floor(case: dict[str, Any]) -> Contestant:
     names = [list(libraries)[i] for i in np.argmin(trials, axis=0)]
     pairs = zip(names, every.counts, strict=True)
     fastest = [libraries[name](product) for name, (product, _) in pairs]
-    # NumPy and PyTorch each have threads of their own, which stay busy for a while after a product.
+    # NumPy and PyTorch each have their own threads, which stay busy for a while after a product. So
+    # the products of one library do not run between those of the other.
     turns = [
         [
             call if (name in OPENBLAS) == turn else None
@@ -164,7 +167,7 @@ def floor(case: dict[str, Any]) -> Contestant:
 
 
 def _time_all(calls: Sequence[Call | None], every: Products) -> np.ndarray:
-    """Seconds of each product in a training step; infinity where there is no call."""
+    """Returns the seconds of each product in a training step; infinity where there is no call."""
     time.sleep(PAUSE)
     steps = min(every.steps, LONGEST_LOOP)
     forward, backward = len(every.forward), len(every.forward) + len(every.backward)
@@ -177,13 +180,13 @@ def _time_all(calls: Sequence[Call | None], every: Products) -> np.ndarray:
     )
 
 
-def _time(calls: Sequence[Call | None], repeats: int) -> np.ndarray:
-    """Seconds of each call, summed over `repeats` rounds through all of them."""
+def _time(calls: Sequence[Call | None], num_passes: int) -> np.ndarray:
+    """Returns the seconds of each call, summed over `num_passes` passes through all of them."""
     seconds = np.array([np.inf if call is None else 0.0 for call in calls])
     present = [(i, call) for i, call in enumerate(calls) if call is not None]
     for _, call in present:
         call()  # wakes the threads
-    for _ in range(repeats):
+    for _ in range(num_passes):
         for i, call in present:
             start = time.perf_counter()
             call()
@@ -191,14 +194,15 @@ def _time(calls: Sequence[Call | None], repeats: int) -> np.ndarray:
     return seconds
 
 
-# --- libraries: each makes a call of a product, or None where it has no other way than the rest ---
+# --- libraries: each makes a call of a product, or None where it has no special way to do it ---
 
 
 def _factors(product: Product, transposed: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left factor `[m, k]`, right factor `[k, n]`, room for the result.
+    """Returns the left factor `[m, k]`, the right factor `[k, n]` and room for the result.
 
-    A weight lies as `[n, k]` if `transposed`. The left factor of a weight's gradient always lies as
-    `[k, m]`, since activations are rows; `transposed` means its result there.
+    With `transposed` a weight is stored as `[n, k]`. The left factor of a weight's gradient is
+    always stored as `[k, m]`, since activations are rows; there the result is what `transposed`
+    stores the other way round.
     """
     generator = np.random.default_rng(0)
 
@@ -254,7 +258,7 @@ LIBRARIES: dict[str, Callable[[Product], Call | None]] = {
 
 
 def _works(make: Callable[[Product], Call | None]) -> bool:
-    """Whether this machine has the library; the packed products are not public in PyTorch."""
+    """Whether this machine has the library. The packed products are not public in PyTorch."""
     try:
         call = make(Product("probe", 2, 3, 4))
         return call is not None and call() is not None

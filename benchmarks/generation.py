@@ -1,7 +1,7 @@
-"""Contestants of generation: a step draws whole sequences, from seeds to an array on the host.
+"""Contestants of generation. A step draws whole sequences, from seeds to an array on the host.
 
-Every sequence has all its steps: these models do not say where one ends. A TFLite file draws one
-sequence at a time, so a batch of 64 is 64 runs of it.
+Every sequence has all its steps, since these models do not say where a sequence ends. A TFLite file
+draws one sequence at a time, so it runs 64 times for a batch of 64.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.worker import Contestant
 
 
 def _handwriting(units: int, batch: int) -> dict[str, Any]:
-    # As long as a line of handwriting is at most.
+    # The longest lines of handwriting have about so many steps.
     return {**cases.TRAINING[f"handwriting{units}"], "batch": batch, "steps": 600}
 
 
@@ -32,7 +32,7 @@ CASES = {
     for batch in (1, 64)
 }
 CASES["tiny"] = cases.TINY
-REFERENCE = "PyTorch"  # to which the others are compared
+REFERENCE = "PyTorch"  # the others are compared with it
 CONTESTANTS = {
     "Keras": "generation:keras_loop",
     "SavedModel": "generation:saved_model",
@@ -45,7 +45,7 @@ CONTESTANTS = {
 
 
 def keras_loop(case: dict[str, Any]) -> Contestant:
-    """`VRNN.generate`, a loop in a graph."""
+    """Calls `VRNN.generate`, a loop in a graph."""
     from vrnn_tf import VRNN
 
     model, seeds = VRNN(**case["model"]), itertools.count()
@@ -58,11 +58,11 @@ def keras_loop(case: dict[str, Any]) -> Contestant:
 
 
 def keras_eager(case: dict[str, Any]) -> Contestant:
-    """One `generation.step` after the other, called from Python, without a graph."""
+    """Calls one `generation.step` after the other from Python, without a graph."""
     import tensorflow as tf
 
     from vrnn_tf import VRNN
-    from vrnn_tf import generation as loop
+    from vrnn_tf.model import generation as loop
 
     model, calls, batch = VRNN(**case["model"]), itertools.count(), case["batch"]
     defaults = loop.option_defaults(model.likelihood, model.latent_size)
@@ -81,7 +81,7 @@ def keras_eager(case: dict[str, Any]) -> Contestant:
 
 
 def saved_model(case: dict[str, Any]) -> Contestant:
-    """The signature `generate` of the exported SavedModel."""
+    """Runs the signature `generate` of the exported SavedModel."""
     import tensorflow as tf
 
     from vrnn_tf.export.exporter import VERSION
@@ -103,19 +103,19 @@ def saved_model(case: dict[str, Any]) -> Contestant:
 
 
 def tflite(case: dict[str, Any]) -> Contestant:
-    """The exported .tflite file, float32 weights."""
+    """Runs the exported .tflite file with float32 weights."""
     return _tflite(case, "none")
 
 
 def tflite_int8(case: dict[str, Any]) -> Contestant:
-    """The exported .tflite file, int8 weights."""
+    """Runs the exported .tflite file with int8 weights."""
     return _tflite(case, "int8")
 
 
 def _tflite(case: dict[str, Any], quantization: str) -> Contestant:
     from vrnn_tf.export import LiteModel
 
-    threads = os.cpu_count()  # as many as the other contestants take
+    threads = os.cpu_count()  # the other contestants use as many
     with tempfile.TemporaryDirectory() as folder:
         described = _export(case, Path(folder) / "exported", quantization)
         (file,) = (Path(folder) / "exported").glob("*.tflite")
@@ -129,9 +129,9 @@ def _tflite(case: dict[str, Any], quantization: str) -> Contestant:
 
 
 def _export(case: dict[str, Any], folder: Path, quantization: str | None) -> dict[str, Any]:
-    """Exports the case's model and returns what metadata.json says.
+    """Exports the case's model and returns the content of metadata.json.
 
-    A process of its own does it: whoever runs a .tflite file does not load TensorFlow.
+    Another process exports, so that the one that runs a .tflite file does not load TensorFlow.
     """
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as executor:

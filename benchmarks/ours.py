@@ -1,4 +1,4 @@
-"""Training with this package: what `fit` does for a batch, without its callbacks."""
+"""Contestants of training that use this package: the work of `fit` for a batch, no callbacks."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from vrnn_tf import VRNN
 
 
 def default(case: dict[str, Any]) -> Contestant:
-    """As a user gets it."""
+    """Trains with default arguments."""
     return _contestant(VRNN(**case["model"]), case)
 
 
 def plain(case: dict[str, Any]) -> Contestant:
-    """The cell runs step by step in `keras.layers.RNN`, and TensorFlow differentiates its loop."""
+    """Runs the cell step by step in `keras.layers.RNN`; TensorFlow differentiates the loop."""
     model = VRNN(**case["model"])
     model.recurrence.plain = True
     return _contestant(model, case)
 
 
 def xla(case: dict[str, Any]) -> Contestant:
-    """Compiled by XLA for this one shape."""
+    """Compiles the step by XLA for this one shape."""
     return _contestant(VRNN(**case["model"]), case, jit_compile=True)
 
 
 def bfloat16(case: dict[str, Any]) -> Contestant:
-    """Operands of matrix products rounded, as `vrnn train --matmul-precision bfloat16`."""
+    """Rounds operands of matrix products, as `vrnn train --matmul-precision bfloat16` does."""
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
     return default(case)
 

@@ -1,6 +1,6 @@
-"""Preparation: recordings read by one process, and by as many workers of Apache Beam as cores.
+"""Times the preparation of recordings by one process and by one worker of Apache Beam per core.
 
-`python -m benchmarks preparation` runs each turn as `vrnn data prepare`, a process of its own.
+`python -m benchmarks preparation` runs `vrnn data prepare` in a new process for each turn.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import psutil
 from benchmarks import rounds, tables
 from benchmarks.rounds import quartiles
 
-RECORDINGS, SECONDS, RATE = 1_500, 20, 44_100  # 8.3 hours, as audiobooks are distributed
+RECORDINGS, SECONDS, RATE = 1_500, 20, 44_100  # 8.3 hours in the form of an audiobook
 CONTESTANTS = {
     "one process": [],
     "Beam": [f"direct_num_workers={os.cpu_count()}", "direct_running_mode=multi_processing"],
 }
-_EVERY = 0.2  # seconds between looks at the memory
+_INTERVAL = 0.2  # seconds between measurements of the memory
 
 
 def run(num_rounds: int) -> dict[str, Any]:
-    """Seconds and most memory of each contestant in turn, and the ratio of their seconds."""
+    """Measures seconds and most memory of each contestant in turn, and the ratio of the seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     peaks: dict[str, list[int]] = {name: [] for name in CONTESTANTS}
     with tempfile.TemporaryDirectory() as folder:
@@ -43,13 +43,13 @@ def run(num_rounds: int) -> dict[str, Any]:
                 seconds[name].append(took)
                 peaks[name].append(peak)
                 shutil.rmtree(prepared)
-    plain, beam = seconds.values()
-    ratio = quartiles([b / a for a, b in zip(plain, beam, strict=True)])
+    alone, beam = seconds.values()
+    ratio = quartiles([b / a for a, b in zip(alone, beam, strict=True)])
     return {"seconds": seconds, "peak_bytes": peaks, "ratio": ratio}
 
 
 def _record(folder: Path) -> None:
-    """Noise that follows itself as speech does, so that FLAC has something to do."""
+    """Writes noise whose samples depend on each other as in speech, so that FLAC has work to do."""
     import soundfile
 
     rng = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def _record(folder: Path) -> None:
 
 
 def _prepare(recordings: Path, prepared: Path, options: list[str]) -> tuple[float, int]:
-    """Seconds, and the most bytes that the process and its children held together."""
+    """Returns the seconds, and the most bytes that the process and its children held together."""
     command = [sys.executable, "-m", "vrnn_tf.cli", "data", "prepare", "audio_folder"]
     command += ["--data-dir", str(recordings), "--prepared-dir", str(prepared)]
     command += [part for option in options for part in ("--beam", option)]
@@ -73,11 +73,11 @@ def _prepare(recordings: Path, prepared: Path, options: list[str]) -> tuple[floa
     peak = [0]
     watcher = threading.Thread(target=_watch, args=(process, peak))
     watcher.start()
-    _, said = process.communicate()
+    _, errors = process.communicate()
     took = time.perf_counter() - start
     watcher.join()
     if process.returncode:
-        raise SystemExit(said)
+        raise SystemExit(errors)
     return took, peak[0]
 
 
@@ -91,11 +91,11 @@ def _watch(process: subprocess.Popen, peak: list[int]) -> None:
             with contextlib.suppress(psutil.Error):  # it has just ended
                 held += part.memory_full_info().uss
         peak[0] = max(peak[0], held)
-        time.sleep(_EVERY)
+        time.sleep(_INTERVAL)
 
 
 def show(result: dict[str, Any]) -> str:
-    """The table."""
+    """Returns the table."""
     rows = [
         [
             name,
@@ -109,6 +109,6 @@ def show(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             tables.table(title, ["", "ms", "peak, MiB"], rows),
-            f"Beam takes {tables.spread(result['ratio'])} times as long",
+            f"Beam takes {tables.spread(result['ratio'])} times as long as one process.",
         ]
     )

@@ -1,4 +1,4 @@
-"""Generation with PyTorch: Eqs. (5-7) of arXiv:1506.02216 read forwards, one step at a time."""
+"""Contestants of generation that use PyTorch: Eqs. (5-7), arXiv:1506.02216, one step at a time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from benchmarks.pytorch_vrnn import MAX_CORRELATION, MIN_SCALE, VRNN, gaussian
 from benchmarks.worker import Contestant
 
-# Of what torch.compile offers on a CPU the fastest here: weights are constants, which are packed
-# for their products once, and C++ rather than Python calls the kernels.
+# These options of torch.compile are the fastest here on a CPU. They make weights constants, which
+# are packed for their products once, and C++ rather than Python calls the kernels.
 COMPILATION = {"freezing": True, "cpp_wrapper": True}
 
 
@@ -21,8 +21,8 @@ class Sampler(VRNN):
     """Draws pen strokes.
 
     Args:
-        model: arguments of `vrnn_tf.VRNN`; an LSTM and a mixture of bivariate Gaussians.
-        choose: `[B, K]` logits to the number of a component, int64 `[B, 1]`.
+        model: arguments of `vrnn_tf.VRNN` with an LSTM and a mixture of bivariate Gaussians.
+        choose: the function from logits `[B, K]` to the number of a component, int64 `[B, 1]`.
 
     Call arguments:
         batch: B.
@@ -37,7 +37,7 @@ class Sampler(VRNN):
         self.choose = choose
 
     def forward(self, batch: int, steps: int) -> np.ndarray:
-        # Two tensors: for one tensor twice torch.compile would make a graph of its own.
+        # h and c are two tensors. If both were one tensor, torch.compile would make another graph.
         h, c = (torch.zeros(batch, self.units) for _ in range(2))
         xs = []
         for _ in range(steps):
@@ -46,18 +46,18 @@ class Sampler(VRNN):
         return torch.stack(xs, dim=1).numpy()
 
     def draw(self, h: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """x `[B, 3]` and the next states, each `[B, H]`."""
+        """Draws x `[B, 3]` and returns it with the next states, each `[B, H]`."""
         loc, scale = gaussian(self.prior(h))
         phi_z = self.phi_z(loc + scale * torch.randn_like(loc))
         x = self.sample(self.decode(phi_z, h))
         return x, *self.core(torch.cat([self.phi_x(x), phi_z], dim=-1), (h, c))
 
     def decode(self, phi_z: torch.Tensor, h_tm1: torch.Tensor) -> torch.Tensor:
-        """Eq. (6): raw parameters of the likelihood, `[B, 6 K + 1]`."""
+        """Returns the raw parameters of the likelihood, `[B, 6 K + 1]`, Eq. (6)."""
         return self.decoder(torch.cat([phi_z, h_tm1], dim=-1))
 
     def sample(self, raw: torch.Tensor) -> torch.Tensor:
-        """x `[B, 3]` from the decoder's output `[B, 6 K + 1]`, Eqs. (15-25), arXiv:1308.0850."""
+        """Draws x `[B, 3]` from raw parameters `[B, 6 K + 1]`, Eqs. (15-25), arXiv:1308.0850."""
         components = self.likelihood["num_components"]
         sizes = [components, 2 * components, 2 * components, components, 1]
         logits, loc, raw_scale, raw_correlation, pen = raw.split(sizes, dim=-1)
@@ -76,28 +76,28 @@ class Sampler(VRNN):
 
 
 def multinomial(logits: torch.Tensor) -> torch.Tensor:
-    """As users write it. `torch.distributions` would double the time of a step at batch 1."""
+    """Draws as users do. `torch.distributions` would double the time of a step at batch 1."""
     return torch.multinomial(torch.softmax(logits, dim=-1), 1)
 
 
 def gumbel_max(logits: torch.Tensor) -> torch.Tensor:
-    """The same distribution from operations that torch.compile fuses."""
+    """Draws from the same distribution by operations that torch.compile fuses."""
     gumbel = -torch.log(torch.empty_like(logits).exponential_())
     return (logits + gumbel).argmax(dim=-1, keepdim=True)
 
 
 def users(case: dict[str, Any]) -> Contestant:
-    """Eager, as users write it."""
+    """Draws eagerly, as users do."""
     return _contestant(Sampler(case["model"], multinomial), case)
 
 
 def compiled(case: dict[str, Any]) -> Contestant:
-    """A step is compiled as a whole."""
+    """Compiles a step as a whole."""
     sampler = Sampler(case["model"], gumbel_max)
-    # `fullgraph` turns what dynamo cannot trace into an error: nothing stays uncompiled unseen.
+    # With `fullgraph` code that dynamo cannot trace is an error, so nothing runs uncompiled.
     sampler.draw = torch.compile(sampler.draw, fullgraph=True, dynamic=False)
     contestant = _contestant(sampler, case)
-    # As `options` of torch.compile, freezing would come too late: weights would be arguments.
+    # As `options` of torch.compile, freezing comes too late: weights are arguments by then.
     with torch._inductor.config.patch(COMPILATION):
         contestant.step()
     return contestant

@@ -1,4 +1,4 @@
-"""Training with PyTorch, four ways; README.md says what each of them is."""
+"""Contestants of training that use PyTorch. README.md describes the four of them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from benchmarks import cases
 from benchmarks.pytorch_vrnn import VRNN, HoistedVRNN
 from benchmarks.worker import Contestant
 
-# Up to so many steps the whole loop is compiled, unrolled; above, the parts of the model are.
-# Compiling 300 unrolled steps takes many minutes.
+# Up to so many steps torch.compile gets the whole unrolled loop. Above, it gets the parts of the
+# model, since compiling 300 unrolled steps takes many minutes.
 LONGEST_UNROLLED = 40
 
 
 def users(case: dict[str, Any]) -> Contestant:
-    """Every network at every step."""
+    """Applies every network at every step."""
     return _contestant(VRNN(case["model"]), case, fused=False)
 
 
 def users_compiled(case: dict[str, Any]) -> Contestant:
-    """The same behind torch.compile."""
+    """Compiles `users` by torch.compile."""
     return _compiled(VRNN(case["model"]), case, ("step",), fused=False)
 
 
 def hoisted(case: dict[str, Any]) -> Contestant:
-    """Only what depends on h_{t-1} inside the loop, fused Adam."""
+    """Keeps only what depends on h_{t-1} inside the loop, and uses a fused Adam."""
     return _contestant(HoistedVRNN(case["model"]), case, fused=True)
 
 
 def hoisted_compiled(case: dict[str, Any]) -> Contestant:
-    """The same behind torch.compile."""
+    """Compiles `hoisted` by torch.compile."""
     return _compiled(HoistedVRNN(case["model"]), case, ("before", "step", "after"), fused=True)
 
 
@@ -55,7 +55,7 @@ def _contestant(model: nn.Module, case: dict[str, Any], fused: bool) -> Contesta
 def _compiled(
     model: nn.Module, case: dict[str, Any], parts: tuple[str, ...], fused: bool
 ) -> Contestant:
-    # `fullgraph` turns what dynamo cannot trace into an error: nothing stays uncompiled unseen.
+    # With `fullgraph` code that dynamo cannot trace is an error, so nothing runs uncompiled.
     whole = case["steps"] <= LONGEST_UNROLLED
     for part in ("forward",) if whole else parts:
         setattr(model, part, torch.compile(getattr(model, part), fullgraph=True, dynamic=False))

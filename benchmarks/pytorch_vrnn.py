@@ -1,8 +1,9 @@
 """The VRNN of Eqs. (5-9, 11), arXiv:1506.02216, in PyTorch, with the sizes of `vrnn_tf.VRNN`.
 
-`VRNN` is written as its users write it: every network is applied at every time step. `HoistedVRNN`
-is the same function of the same parameters as an expert writes it: what does not depend on h_{t-1}
-is computed before the loop over time, what does not change h_t after it, for all steps at once.
+`VRNN` is written as its users write it: it applies every network at every time step. `HoistedVRNN`
+is the same function of the same parameters as an expert writes it. Before the loop over time it
+computes what does not depend on h_{t-1}. After the loop it computes what does not change h_t. Both
+parts run for all steps at once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class VRNN(nn.Module):
 
     Call arguments:
         x: `[T, B, D]`.
-        noise: `[T, B, Z]`, standard normal; drawn if None.
+        noise: standard normal numbers `[T, B, Z]`. With None they are drawn.
 
     Output shape:
         A scalar, the mean over the batch.
@@ -54,7 +55,7 @@ class VRNN(nn.Module):
         self.decoder = network("decoder", phi_z + h, cases.raw_size(self.likelihood))
         self.is_lstm = model["recurrent_cell"] == "lstm"
         self.core = (nn.LSTMCell if self.is_lstm else nn.GRUCell)(phi_x + phi_z, h)
-        if self.is_lstm:  # two biases that are added are one bias; that of Keras is one
+        if self.is_lstm:  # Keras has one bias where PyTorch adds two
             self.core.bias_hh.requires_grad_(False).zero_()
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
@@ -66,7 +67,7 @@ class VRNN(nn.Module):
         return -bound / x.shape[1]
 
     def step(self, x, noise, states):
-        """A time step: its bound, summed over the batch, and the next states."""
+        """Returns the bound of a time step, summed over the batch, and the next states."""
         h = states[0]
         phi_x = self.phi_x(x)
         prior_loc, prior_scale = gaussian(self.prior(h))
@@ -81,19 +82,19 @@ class VRNN(nn.Module):
         return log_likelihood - kl, states
 
     def initial_states(self, x):
-        """Zeros: `(h, c)` or `(h,)`, each `[B, H]`."""
+        """Returns zeros, `(h, c)` or `(h,)`, each `[B, H]`."""
         return (x.new_zeros(x.shape[1], self.units),) * (2 if self.is_lstm else 1)
 
 
 class HoistedVRNN(VRNN):
-    """The same numbers with as little as possible inside the loop."""
+    """Computes the same numbers with as little as possible inside the loop."""
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         if noise is None:
             noise = torch.randn(*x.shape[:2], self.latent_size)
         from_x, weights = self.before(x)
         states, kept = self.initial_states(x), []
-        # `unbind` collects the gradient of its parts once; each `from_x[t]` would make a full one.
+        # `unbind` collects the gradient of its parts once. Each `from_x[t]` would make a full one.
         rows = zip(*(part.unbind(0) for part in from_x), noise.unbind(0), strict=True)
         for posterior_x, core_x, noise_t in rows:
             h_tm1 = states[0]
@@ -102,7 +103,7 @@ class HoistedVRNN(VRNN):
         return self.after(x, *(torch.stack(parts) for parts in zip(*kept, strict=True)))
 
     def before(self, x):
-        """What comes from x alone, `[T, B, .]`, and the parts of matrices that the loop uses."""
+        """Returns what comes from x alone, `[T, B, .]`, and the parts of matrices for the loop."""
         phi_x = self.phi_x(x)
         first, size = self.posterior[0], phi_x.shape[-1]
         weight_x, posterior_h = first.weight.split([size, self.units], dim=1)
@@ -113,7 +114,7 @@ class HoistedVRNN(VRNN):
         return (posterior_x, core_x), (posterior_h, core_z)
 
     def step(self, posterior_x, core_x, noise, states, weights):
-        """A time step: the posterior's raw parameters, phi_z and the next states."""
+        """Returns the posterior's raw parameters of a time step, phi_z and the next states."""
         h, (posterior_h, core_z) = states[0], weights
         posterior = self.posterior[1:](torch.addmm(posterior_x, h, posterior_h.t()))
         loc, scale = gaussian(posterior)
@@ -135,7 +136,7 @@ class HoistedVRNN(VRNN):
         return (new + torch.sigmoid(update_x + update_h) * (h - new),)
 
     def after(self, x, posterior, phi_z, h_tm1):
-        """The loss, from what the loop kept of every step."""
+        """Returns the loss from what the loop kept of every step."""
         raw = self.decoder(torch.cat([phi_z, h_tm1], dim=-1))
         kl = kl_divergence(*gaussian(posterior), *gaussian(self.prior(h_tm1)))
         return (kl - log_prob(self.likelihood, raw, x)).sum() / x.shape[1]
@@ -170,26 +171,26 @@ def copy_weights(source: Any, target: VRNN) -> None:
 
 
 def _gates_reordered(weight: Any, gates: int) -> torch.Tensor:
-    """The last axis holds gates; the first two of a GRU stand the other way round in Keras."""
+    """Swaps the first two gates of a GRU, which have the other order in Keras."""
     parts = list(torch.from_numpy(np.array(weight)).chunk(gates, dim=-1))
     return torch.cat([*reversed(parts[:2]), *parts[2:]], dim=-1)
 
 
 def gaussian(raw):
-    """loc and scale of a diagonal Gaussian, each `[..., Z]`, from `[..., 2 Z]`."""
+    """Returns loc and scale of a diagonal Gaussian, each `[..., Z]`, from `[..., 2 Z]`."""
     loc, raw_scale = raw.chunk(2, dim=-1)
     return loc, F.softplus(raw_scale) + MIN_SCALE
 
 
 def kl_divergence(loc, scale, prior_loc, prior_scale):
-    """KL(N(loc, scale^2) || N(prior_loc, prior_scale^2)), nats a step, `[...]`."""
+    """Returns KL(N(loc, scale^2) || N(prior_loc, prior_scale^2)), nats a step, `[...]`."""
     ratio = scale / prior_scale
     difference = (loc - prior_loc) / prior_scale
     return 0.5 * (ratio.square() + difference.square() - 1.0 - 2.0 * ratio.log()).sum(dim=-1)
 
 
 def log_prob(likelihood: dict[str, Any], raw, x):
-    """log p(x), nats a step, `[...]`, from the decoder's output `[..., P]`."""
+    """Returns log p(x), nats a step, `[...]`, from the decoder's output `[..., P]`."""
     return _LOG_PROBS[likelihood["name"]](raw, x, likelihood.get("num_components"))
 
 

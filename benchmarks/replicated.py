@@ -1,8 +1,9 @@
-"""Training by one process, and by two workers of `tf.distribute` on a core each.
+"""Contestants of scaling: training by one process, and by two workers of `tf.distribute`.
 
-Workers are processes on this machine that add up their gradients over TCP, as on several machines
-with a network as fast as loopback. They listen on all interfaces: run them in a network of
-its own, as README.md says. The second worker follows the first: it waits for it in every sum.
+Each worker runs on one core. Workers are processes on this machine that add up their gradients over
+TCP, as several machines would with a network as fast as loopback. They listen on all interfaces, so
+run them in a separate network as README.md describes. The second worker follows the first one: it
+waits for it in every sum.
 """
 
 from __future__ import annotations
@@ -27,35 +28,35 @@ from vrnn_tf import VRNN
 
 
 def one_core(case: dict[str, Any]) -> Contestant:
-    """One process on the first core."""
+    """Trains in one process on the first core."""
     _keep_to(0)
     return _contestant(case, None)
 
 
 def two_cores(case: dict[str, Any]) -> Contestant:
-    """One process on two cores, which share each matrix product."""
+    """Trains in one process on two cores, which share each matrix product."""
     _keep_to(0, 1)
     return _contestant(case, None)
 
 
 def two_workers(case: dict[str, Any]) -> Contestant:
-    """Half of the batch on each core."""
+    """Trains on half of the batch on each core."""
     return _first_of_two(case)
 
 
 def two_workers_twice(case: dict[str, Any]) -> Contestant:
-    """A batch on each core."""
+    """Trains on a whole batch on each core."""
     return _first_of_two({**case, "batch": 2 * case["batch"]})
 
 
 def _first_of_two(case: dict[str, Any]) -> Contestant:
     addresses = [f"127.0.0.1:{_free_port()}" for _ in range(2)]
     command = [sys.executable, "-m", "benchmarks.replicated", json.dumps(case), *addresses]
-    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    peer = subprocess.Popen(command, stdin=subprocess.PIPE, **nowhere)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    peer = subprocess.Popen(command, stdin=subprocess.PIPE, **silent)
     contestant = _worker(0, case, addresses)
     step = contestant.step
-    # It holds the second worker, which ends with its standard input.
+    # The step holds the second worker, which ends when its standard input is closed.
     return dataclasses.replace(contestant, step=lambda: step() if peer.poll() is None else math.nan)
 
 

@@ -1,8 +1,8 @@
 """Lets contestants take turns, each in a process of its own, and compares them round by round.
 
 Machines slow down and speed up while a benchmark runs. So the contestants of a case are alive side
-by side and step in turn, A B C A B C ...: a ratio is taken within a round, between turns that are
-seconds apart, and its quartiles over the rounds say how far to trust it.
+by side and step in turn, A B C A B C ... A ratio compares two turns of one round, which are seconds
+apart. The quartiles of the ratio over the rounds say how far to trust it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-TURN_SECONDS, MOST_STEPS = 0.5, 20  # a turn lasts about so long, and has no more steps
-PAUSE = 0.1  # seconds between turns: the threads of the worker before go to sleep
-PATIENCE = 400  # seconds that a worker may take until it is warm
-SPARE = 1.5  # a worker more is started only if so many times the largest one is still free
+TURN_SECONDS, MOST_STEPS = 0.5, 20  # how long a turn lasts about, and its largest number of steps
+PAUSE = 0.1  # seconds between turns, in which the threads of the earlier worker go to sleep
+PATIENCE = 400  # seconds after which a worker that is not warm counts as failed
+SPARE = 1.5  # free memory over that of the largest worker, needed to start another worker
 
 
 class WorkerError(Exception):
-    """A worker ended, with the last lines it wrote."""
+    """A worker ended. The message holds the last lines that it wrote."""
 
 
 class Worker:
-    """A running `benchmarks.worker`, warm once it is constructed.
+    """A running `benchmarks.worker`, which is warm once this object is constructed.
 
     Attributes:
-        report: what it said when it was warm, see `benchmarks.worker`; after every turn also
-            "turns", the seconds of the steps of each, and "others", how many processors were busy
-            with something else meanwhile.
+        report: the answer of the worker when it was warm, see `benchmarks.worker`. Every turn adds
+            to two lists: "turns", the seconds of its steps, and "others", how many processors other
+            programs kept busy meanwhile.
 
     Raises:
         WorkerError: if it fails or is not warm within `PATIENCE` seconds.
@@ -69,7 +69,7 @@ class Worker:
         self._steps = max(1, min(MOST_STEPS, steps))
 
     def turn(self) -> None:
-        """Steps for about `TURN_SECONDS` and appends the seconds of each step to the "turns"."""
+        """Steps for about `TURN_SECONDS` and appends the seconds of its steps to the "turns"."""
         time.sleep(PAUSE)
         start, busy = time.perf_counter(), _busy_seconds()
         print(self._steps, file=self._process.stdin, flush=True)
@@ -84,7 +84,7 @@ class Worker:
         return len(self.report["turns"])
 
     def stop(self) -> None:
-        """Ends the process, if it has not ended."""
+        """Ends the process if it is still running."""
         if self._errors.closed:
             return
         with contextlib.suppress(BrokenPipeError):
@@ -110,7 +110,7 @@ class Worker:
 
 
 def available(contestants: Iterable[str]) -> list[str]:
-    """Contestants without those that need a PyTorch that is not installed."""
+    """Returns the contestants that can run: without PyTorch, those that do not need it."""
     installed = importlib.util.find_spec("torch") is not None
     return [name for name in contestants if installed or not name.startswith("PyTorch")]
 
@@ -121,14 +121,16 @@ def compete(
     """Lets entries take turns.
 
     Args:
-        section: module with the tables `CASES` and `CONTESTANTS`.
+        section: the module with the tables `CASES` and `CONTESTANTS`.
         entries: `{label: (contestant, case)}`.
-        reference: the label that the others are compared with; the first one if it is no label.
-        rounds: turns of each.
+        reference: the label that the others are compared with. If no entry has it, the first entry
+            is the reference.
+        rounds: how many turns each entry has.
 
     Returns:
-        JSON-able: "reference", "groups" (who ran side by side), "failures" `{label: message}`, and
-        "entries" `{label: report}` with the seconds of all turns and their `comparison`.
+        A dictionary that JSON can hold: "reference", "groups" (the labels that ran side by side),
+        "failures" `{label: message}`, and "entries" `{label: report}` with the seconds of all turns
+        and their `comparison`.
 
     Raises:
         ValueError: if two entries have different numbers of parameters.
@@ -163,11 +165,12 @@ def compete(
 
 
 def comparison(turns: Sequence[Sequence[float]], reference: Sequence[Sequence[float]] | None):
-    """Median and quartiles of the seconds of a step, and of its ratio to the reference.
+    """Returns quartiles of the seconds of a step, and of the ratio to the reference.
 
     Args:
-        turns: seconds of the steps of each round.
-        reference: the same of the contestant to compare with, in the same rounds; None: no ratio.
+        turns: the seconds of the steps of each round.
+        reference: the seconds of the steps of the reference in the same rounds. With None there is
+            no ratio.
 
     Returns:
         `{"seconds": [first quartile, median, third quartile], "ratio": the same}`.
@@ -181,13 +184,13 @@ def comparison(turns: Sequence[Sequence[float]], reference: Sequence[Sequence[fl
 
 
 def quartiles(values: Sequence[float]) -> list[float]:
-    """First quartile, median, third quartile."""
+    """Returns first quartile, median and third quartile."""
     values = list(values) * 2 if len(values) == 1 else values
     return statistics.quantiles(values, n=4, method="inclusive")
 
 
 def _start(section, entries, waiting: list[str], group: list[Worker], failures) -> Iterator[Worker]:
-    """Starts entries of `waiting`, and takes them from it, as long as memory lasts."""
+    """Starts the entries of `waiting` and removes them from it, as long as memory lasts."""
     already = len(group)
     while waiting and (len(group) == already or _room_for_one_more(group)):
         label = waiting.pop(0)
@@ -220,7 +223,7 @@ def _room_for_one_more(group: Sequence[Worker]) -> bool:
 
 
 def _busy_seconds() -> float:
-    """Seconds that all processors together have worked; 0 where the system does not say."""
+    """Returns the seconds that all processors have worked; 0 where the system does not tell."""
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     except OSError:
@@ -230,7 +233,7 @@ def _busy_seconds() -> float:
 
 
 def _available_bytes() -> float:
-    """Memory that can be had without swapping; infinite where the system does not say."""
+    """Returns the memory that is free without swapping; infinite where the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

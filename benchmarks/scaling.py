@@ -1,11 +1,11 @@
-"""A training step by one process, and by two workers of `tf.distribute` on a core each: tables."""
+"""The tables of scaling: a training step by one process, and by two workers of `tf.distribute`."""
 
 from __future__ import annotations
 
 from benchmarks import cases
 
 CASES = {**cases.TRAINING, "tiny": cases.TINY}
-REFERENCE = "one core"  # to which the others are compared
+REFERENCE = "one core"  # the others are compared with it
 CONTESTANTS = {
     "one core": "replicated:one_core",
     "two cores": "replicated:two_cores",

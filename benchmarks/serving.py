@@ -1,8 +1,9 @@
-"""Contestants of serving: a step answers as many requests as a case has sequences.
+"""Contestants of serving. A step answers as many requests as a case has sequences.
 
-Each request asks `generate` for one sequence, by a quarter, half, three quarters or all of the
-case's steps. Server (`tests/prediction_service.py`: TF Serving's interface and TensorFlow's
-batching kernel) and clients share a process and its cores, so a server of its own is faster.
+Each request asks `generate` for one sequence of a quarter, half, three quarters or all of the
+case's steps. The server is `tests/prediction_service.py`, which has TF Serving's interface and
+TensorFlow's batching kernel. Server and clients share a process and its cores, so a server alone on
+its machine is faster.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _handwriting(units: int) -> dict[str, Any]:
 
 CASES = {f"H {units}, 64 requests": _handwriting(units) for units in (400, 1200)}
 CASES["tiny"] = cases.TINY
-REFERENCE = "one by one"  # to which the others are compared
+REFERENCE = "one by one"  # the others are compared with it
 CONTESTANTS = {
     "one by one": "serving:one_by_one",
     "one by one, batching": "serving:one_by_one_batching",
@@ -41,36 +42,36 @@ CONTESTANTS = {
 
 
 def one_by_one(case: dict[str, Any]) -> Contestant:
-    """A client waits for each answer; every request runs alone."""
+    """One client waits for each answer, and every request runs alone."""
     return _contestant(case, clients=1, batching=False)
 
 
 def one_by_one_batching(case: dict[str, Any]) -> Contestant:
-    """A client waits for each answer of a server that would batch: what batching costs it."""
+    """One client waits for each answer of a batching server. This shows what batching costs."""
     return _contestant(case, clients=1, batching=True)
 
 
 def all_at_once(case: dict[str, Any]) -> Contestant:
-    """As many clients as requests; every request runs alone."""
+    """There are as many clients as requests, and every request runs alone."""
     return _contestant(case, clients=case["batch"], batching=False)
 
 
 def all_at_once_batching(case: dict[str, Any]) -> Contestant:
-    """As many clients as requests, which share batches."""
+    """There are as many clients as requests, and the requests share batches."""
     return _contestant(case, clients=case["batch"], batching=True)
 
 
 def all_at_once_rest(case: dict[str, Any]) -> Contestant:
-    """The same over REST."""
+    """There are as many clients as requests, which share batches, over REST."""
     return _contestant(case, clients=case["batch"], batching=True, form="rest rows")
 
 
 def requests(case: dict[str, Any], options: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    """The inputs of `generate` for every step, other seeds each time.
+    """Yields the inputs of `generate` for each step, with new seeds every time.
 
     Args:
-        case: of `CASES`.
-        options: those of the export's metadata.json.
+        case: an entry of `CASES`.
+        options: the options in the export's metadata.json.
     """
     defaults = {name: np.array([option["default"]], "float32") for name, option in options.items()}
     seeds = itertools.count()
@@ -114,7 +115,7 @@ def _contestant(
         return client.predict("generate", inputs, form)
 
     def step() -> list[dict[str, np.ndarray]]:
-        server.servables[NAME].batch_sizes.clear()  # and holds the server, which ends otherwise
+        server.servables[NAME].batch_sizes.clear()  # the closure also keeps the server alive
         return list(executor.map(ask, next(batches)))
 
     return Contestant(step, described["parameter_bytes"] // 4, {"batch_sizes": sizes})

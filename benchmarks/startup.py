@@ -1,4 +1,4 @@
-"""Start-up: seconds of imports in fresh processes, and to the first training step."""
+"""Times the start: imports in fresh processes, and the first training step."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FIRST_STEP_CASE = "handwriting400"
 
 
 def run(num_rounds: int) -> dict[str, Any]:
-    """Seconds of the imports in turn, and what a worker needs for its first step."""
+    """Times the imports in turn, and the first step of a worker."""
     for code in IMPORTS.values():
         _seconds(code)  # fills the file cache
     seconds = {name: [] for name in IMPORTS}
     for _ in range(num_rounds):
         for name, code in IMPORTS.items():
             seconds[name].append(_seconds(code))
-    plain, ours = seconds.values()
-    ratio = quartiles([b / a for a, b in zip(plain, ours, strict=True)])
+    frameworks, ours = seconds.values()
+    ratio = quartiles([b / a for a, b in zip(frameworks, ours, strict=True)])
     return {"imports": seconds, "ratio": ratio, "first_step": _first_step()}
 
 
@@ -50,7 +50,7 @@ def _first_step() -> dict[str, float]:
 
 
 def show(result: dict[str, Any]) -> str:
-    """The table."""
+    """Returns the table."""
     rows = [
         [name, tables.milliseconds(quartiles(seconds))]
         for name, seconds in result["imports"].items()
@@ -59,9 +59,10 @@ def show(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             tables.table("start-up", ["", "ms a process"], rows),
-            f"vrnn_tf takes {tables.spread(result['ratio'])} times as long as they do",
-            f"end of the first training step of {FIRST_STEP_CASE}: "
-            f"{first['from_process_start']:.1f} s after the start of the process, "
-            f"{first['construction'] + first['first_step']:.1f} s after that of the construction",
+            f"Importing vrnn_tf takes {tables.spread(result['ratio'])} times as long as importing "
+            "the frameworks alone.",
+            f"The first training step of {FIRST_STEP_CASE} ends "
+            f"{first['from_process_start']:.1f} s after the process starts and "
+            f"{first['construction'] + first['first_step']:.1f} s after the construction starts.",
         ]
     )

@@ -1,4 +1,4 @@
-"""The printed form of the results."""
+"""Prints results as tables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("vrnn_tf", "tensorflow", "keras", "tensorflow-probability", "torch", "numpy")
-
-
-DISTURBANCE = 0.2  # processors that may be busy with something else
+DISTURBANCE = 0.2  # processors that other programs may keep busy before a warning appears
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on: processor, memory, versions."""
+    """Describes what the figures depend on: processor, system and versions."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0))
@@ -48,45 +46,49 @@ def _version(package: str) -> str | None:
 
 
 def competition(title: str, result: dict[str, Any]) -> str:
-    """What `rounds.compete` returns."""
+    """Returns the table of a result of `rounds.compete`, with warnings below it."""
     reference = result["reference"]
     rows = []
     for name, report in result["entries"].items():
         rows.append([name, milliseconds(report["seconds"]), spread(report.get("ratio"))])
-        if report["num_parameters"] is None:  # no model: neither start nor memory mean anything
+        if report["num_parameters"] is None:  # without a model start and memory mean nothing
             rows[-1] += ["", "", ""]
             continue
-        own = report["peak_bytes"] - report["imported_bytes"]
+        beyond_imports = report["peak_bytes"] - report["imported_bytes"]
         start = report["construction_seconds"] + report["first_step_seconds"]
         rows[-1] += [
             f"{start:.1f}",
-            *(f"{size / 2**20:.0f}" for size in (report["peak_bytes"], own)),
+            *(f"{size / 2**20:.0f}" for size in (report["peak_bytes"], beyond_imports)),
         ]
-    header = ["", "ms a step", f"times {reference}", "start, s", "peak, MiB", "own, MiB"]
-    lines = [table(title, header, rows)]
-    for name, message in result["failures"].items():
-        lines.append(f"{name} failed: {message}")
+    ratio = f"time / {reference}"
+    header = ["", "ms a step", ratio, "start, s", "peak, MiB", "beyond imports, MiB"]
+    return "\n".join([table(title, header, rows), *_notes(result)])
+
+
+def _notes(result: dict[str, Any]) -> list[str]:
+    """The failures, and what makes the figures doubtful, as lines below the table."""
+    notes = [f"{name} failed: {message}" for name, message in result["failures"].items()]
     others = [share for report in result["entries"].values() for share in report["others"]]
     busy = sum(share > DISTURBANCE for share in others)
     if busy:
-        lines.append(
-            f"Something else kept {max(others):.1f} processors busy, in {busy} of {len(others)} "
-            "turns: these figures are not to be trusted."
+        notes.append(
+            f"Other programs kept up to {max(others):.1f} processors busy in {busy} of "
+            f"{len(others)} turns. Do not trust these figures."
         )
     if len(result["groups"]) > 1:
         groups = "; ".join(", ".join(group) for group in result["groups"])
-        lines.append(f"Memory did not suffice for all side by side. Groups: {groups}")
-    return "\n".join(lines)
+        notes.append(f"Memory was too small for all contestants side by side. Groups: {groups}")
+    return notes
 
 
 def milliseconds(quartiles: Sequence[float]) -> str:
-    """Median and quartiles of seconds."""
+    """Formats the quartiles of seconds: the median, and in brackets first and third quartile."""
     low, middle, high = (1e3 * value for value in quartiles)
     return f"{middle:.4g} ({low:.4g} to {high:.4g})"
 
 
 def spread(quartiles: Sequence[float] | None) -> str:
-    """Median and quartiles of a ratio."""
+    """Formats the quartiles of a ratio: the median, and in brackets first and third quartile."""
     if quartiles is None:
         return "-"
     low, middle, high = quartiles
@@ -94,7 +96,7 @@ def spread(quartiles: Sequence[float] | None) -> str:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns, the first one to the left and the others to the right."""
+    """Formats columns: the first one is aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

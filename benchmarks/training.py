@@ -1,12 +1,12 @@
-"""Contestants of training: a step is forward pass, backward pass, clipping and Adam.
+"""The tables of training. A step is forward pass, backward pass, clipping and Adam.
 
-Their names are explained in README.md.
+README.md explains the names of the contestants.
 """
 
 from benchmarks import cases
 
 CASES = {**cases.TRAINING, **cases.LINEARITY, **cases.PARTICLES, "tiny": cases.TINY}
-REFERENCE = "ours"  # to which the others are compared
+REFERENCE = "ours"  # the others are compared with it
 CONTESTANTS = {
     "ours": "ours:default",
     "ours, plain": "ours:plain",

@@ -1,17 +1,17 @@
 """A process that holds one contestant of one case: `python -m benchmarks.worker SECTION NAME CASE`.
 
-SECTION is a module of this package with two tables that need no framework to read,
+SECTION is a module of this package with two tables. Reading them needs no framework.
 
     CASES       = {case: {...}}                    data
     CONTESTANTS = {name: "module:function"}        both inside this package
 
-and `function(case)` builds a contestant: a `Contestant`, or only its `step`. The module of a
-contestant imports its framework at its top, so that what imports cost is known apart from what the
-contestant costs. `step()` does the whole work once and returns when it is done (training: the loss
-as a Python float).
+`function(case)` builds a contestant: a `Contestant`, or only its `step`. The module of a contestant
+imports its framework at the top, so that the cost of imports is known apart from the cost of the
+contestant. `step()` does the whole work once and returns when the work is done. In training it
+returns the loss as a Python float.
 
-The worker writes one JSON line when it is warm, then answers every line `N` on its standard input
-with one JSON line, the seconds of each of N steps. It ends with its standard input.
+The worker writes one JSON line when it is warm. Then it answers every line `N` on its standard
+input with one JSON line, the seconds of each of N steps. It ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-WARM_UP_SECONDS, WARM_UP_STEPS = 1.0, 2  # after the first step: at least so long, and so many
+WARM_UP_SECONDS, WARM_UP_STEPS = 1.0, 2  # the least that follows the first step before timing
 
 
 @dataclasses.dataclass
 class Contestant:
-    """One way to do a case's work.
+    """One way to do the work of a case.
 
     Attributes:
-        step: does it once; what it returns must be finite if it is a number.
-        num_parameters: trainable numbers; None where that means nothing.
-        notes: JSON-able facts for the report, read after the warm-up.
+        step: does the work once. If it returns a number, the number must be finite.
+        num_parameters: how many trainable numbers the model has; None if there is no model.
+        notes: facts for the report that JSON can hold. They are read after the warm-up.
     """
 
     step: Callable[[], Any]
@@ -46,24 +46,24 @@ class Contestant:
 
 
 class Counted(float):
-    """Seconds that a step counted itself; they stand for those of the clock."""
+    """The seconds that a step counted itself. They replace those of the clock."""
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held so far."""
+    """Returns the most memory, in bytes, that this process has held so far."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def resolve(section: str, name: str) -> tuple[Callable[[Any], Any], dict[str, Any]]:
-    """The function that builds a contestant, and the cases of its section."""
+    """Returns the function that builds a contestant, and the cases of its section."""
     table = importlib.import_module(f"benchmarks.{section}")
     module, function = table.CONTESTANTS[name].split(":")
     return getattr(importlib.import_module(f"benchmarks.{module}"), function), table.CASES
 
 
 def timed(step: Callable[[], Any]) -> float:
-    """Seconds of one step.
+    """Returns the seconds of one step.
 
     Raises:
         FloatingPointError: if the step returns a number that is not finite.
@@ -79,8 +79,8 @@ def timed(step: Callable[[], Any]) -> float:
 
 
 def main(section: str, name: str, case: str) -> None:
-    """Builds, warms up, answers."""
-    # Whatever a framework prints goes to standard error; standard output is for answers alone.
+    """Builds a contestant, warms it up and answers on standard output."""
+    # Standard output is for answers alone. All that a framework prints goes to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -105,7 +105,7 @@ def main(section: str, name: str, case: str) -> None:
         construction_seconds=construction,
         first_step_seconds=first,
         warm_up_seconds=warm_up,
-        clock_seconds=usual,  # of a step, also where the step counts otherwise
+        clock_seconds=usual,  # of a step by the clock, even if the step counts itself
         num_parameters=contestant.num_parameters,
         imported_bytes=imported_bytes,
         peak_bytes=peak_bytes(),
@@ -116,13 +116,13 @@ def main(section: str, name: str, case: str) -> None:
         seconds = [timed(contestant.step) for _ in range(int(line))]
         answer(
             seconds=seconds,
-            processor_seconds=time.process_time() - start,  # of all threads together
+            processor_seconds=time.process_time() - start,  # the sum over all threads
             peak_bytes=peak_bytes(),
             notes=contestant.notes,
         )
 
 
 if __name__ == "__main__":
-    from benchmarks import worker  # the module that contestants know, whose classes are theirs
+    from benchmarks import worker  # contestants import this module, not __main__, for its classes
 
     worker.main(*sys.argv[1:])
