@@ -87,6 +87,35 @@ TINY = {
     "steps": 3,
     "model": {**_HANDWRITING, "latent_size": 2, "recurrent_units": 4, "hidden_units": 3},
 }
+# Equally small models for tests: every recurrent cell, and every likelihood of a case.
+TINY_MODELS: dict[str, dict[str, Any]] = {
+    "lstm": TINY["model"],
+    "gru": {
+        "likelihood": {"name": "bernoulli", "event_size": 5},
+        "latent_size": 2,
+        "recurrent_cell": "gru",
+        "recurrent_units": 4,
+        "hidden_units": {
+            "phi_x": (3, 6),
+            "phi_z": (5,),
+            "prior": (7,),
+            "posterior": (3, 4),
+            "decoder": (6, 5),
+        },
+    },
+    "gmm": {
+        "likelihood": {"name": "gmm", "event_size": 3, "num_components": 2},
+        "latent_size": 2,
+        "recurrent_cell": "lstm",
+        "recurrent_units": 4,
+        "hidden_units": (4, 3),
+    },
+}
+
+
+def tiny(name: str) -> dict[str, Any]:
+    """Returns a case of three steps with one of `TINY_MODELS`."""
+    return {**TINY, "model": TINY_MODELS[name]}
 
 
 def event_size(likelihood: dict[str, Any]) -> int:
