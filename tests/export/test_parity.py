@@ -143,11 +143,11 @@ def arrays_for(exported, name, seed=0):
     return arrays
 
 
-def assert_equal(found, expected):
-    assert set(found) == set(expected)
+def assert_equal(outputs, expected):
+    assert set(outputs) == set(expected)
     for name, value in expected.items():
-        assert found[name].dtype == value.dtype
-        np.testing.assert_allclose(found[name], value, **TOLERANCE, err_msg=name)
+        assert outputs[name].dtype == value.dtype
+        np.testing.assert_allclose(outputs[name], value, **TOLERANCE, err_msg=name)
 
 
 def test_every_likelihood_has_a_case():
@@ -218,8 +218,8 @@ def test_prime_and_steps_go_on_as_generate_does(exported, given):
             states = result
         for i in range(BATCH):
             (expected,) = exported.model.generate(1, steps, seed=int(seed[i]), prime=x[i, :given])
-            found = np.stack([now[i] for now in xs])[: len(expected)]
-            np.testing.assert_allclose(found, expected, **TOLERANCE)
+            drawn = np.stack([now[i] for now in xs])[: len(expected)]
+            np.testing.assert_allclose(drawn, expected, **TOLERANCE)
 
 
 def test_only_builtins(exported):
@@ -243,8 +243,8 @@ def test_what_cannot_be_observed_is_nan_and_touches_no_other_row(exported, bad):
         for run in (exported.saved_model, exported.tflite):
             for output, value in run(name, arrays).items():
                 assert np.isnan(value[1]).all(), output
-                found, before = np.delete(value, 1, 0), np.delete(expected[output], 1, 0)
-                np.testing.assert_allclose(found, before, **TOLERANCE, err_msg=output)
+                others, before = np.delete(value, 1, 0), np.delete(expected[output], 1, 0)
+                np.testing.assert_allclose(others, before, **TOLERANCE, err_msg=output)
 
 
 def test_serving_default_is_generate(exported):
@@ -264,20 +264,20 @@ class Compiled:
         self.signatures = exported.signatures
 
     def __call__(self, name, arrays):
-        given, made = (
+        inputs, outputs = (
             {spec.name: create(name, spec.name) for spec in specs}
             for specs, create in (
                 (self.signatures[name].inputs, self.model.create_input_buffer_by_name),
                 (self.signatures[name].outputs, self.model.create_output_buffer_by_name),
             )
         )
-        for key, buffer in given.items():
+        for key, buffer in inputs.items():
             buffer.write(np.ascontiguousarray(arrays[key]))
-        self.model.run_by_name(name, given, made)
+        self.model.run_by_name(name, inputs, outputs)
         shapes = {spec.name: spec for spec in self.signatures[name].outputs}
         return {
             key: buffer.read(math.prod(shape), np.dtype(shapes[key].dtype)).reshape(shape)
-            for key, buffer in made.items()
+            for key, buffer in outputs.items()
             for shape in [shapes[key].with_batch(1)]
         }
 
@@ -305,8 +305,8 @@ def test_threads_with_a_runtime_each_and_one_after_the_other(directory, runtime)
         if runtime == "CompiledModel":
             run = Compiled(exported)
         else:
-            own = Interpreter(str(exported.path))
-            run = dataclasses.replace(exported, lite=own).tflite
+            interpreter = Interpreter(str(exported.path))
+            run = dataclasses.replace(exported, lite=interpreter).tflite
         for turn in range(6):
             row, name = (number + turn) % BATCH, NAMES[(number + turn) % len(NAMES)]
             arrays = {key: value[row : row + 1] for key, value in inputs[name].items()}

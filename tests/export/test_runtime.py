@@ -16,8 +16,8 @@ def test_the_runtime_draws_what_keras_draws(model, lite):
     prime = tiny_models.observations(model, 1, 4)[0]
     for arguments in ({}, {"temperature": 0.4, "pen_bias": -1.0}, {"prime": prime}):
         expected = model.generate(3, MAX_STEPS, seed=2**31 - 2, **arguments)
-        found = lite.generate(3, MAX_STEPS, seed=2**31 - 2, **arguments)
-        for a, b in zip(expected, found, strict=True):
+        drawn = lite.generate(3, MAX_STEPS, seed=2**31 - 2, **arguments)
+        for a, b in zip(expected, drawn, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import tiny_models
 from vrnn_tf.export.signatures import signatures
+from vrnn_tf.export.states import name_states
 from vrnn_tf.model import generation
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -71,13 +72,13 @@ def test_the_documentation_has_these_signatures():
 
     def listed(cell):
         cell = cell.replace("options [B] each", ", ".join(f"{name} [B]" for name in options))
-        found = {}
+        shapes = {}
         for name, shape in re.findall(r"(\w+) \[([^\]]+)\]", cell):
-            found[name] = tuple(sizes.get(size, size) for size in shape.split(", "))
+            shapes[name] = tuple(sizes.get(size, size) for size in shape.split(", "))
         if "state_0" in cell:
-            for i, size in enumerate(model.cell.state_size):
-                found[f"state_{i}"] = ("B", size)
-        return {n: ("int32" if n in integers else "float32", s) for n, s in found.items()}
+            for name, size in name_states(model.cell.state_size).items():
+                shapes[name] = ("B", size)
+        return {n: ("int32" if n in integers else "float32", s) for n, s in shapes.items()}
 
     expected = {
         signature.name: [

@@ -1,8 +1,9 @@
-"""Loads damaged copies of a .tflite file, each in a process of its own: native code may crash.
+"""Loads damaged copies of a .tflite file, each in a process of its own, since it may crash.
 
     python load_lite.py FOLDER COUNT SEED
 
-Prints how often each exit status was seen as JSON: 0 ran, 2 was refused, -N died of signal N.
+Prints as JSON how often each exit status occurred. 0: the copy ran. 2: it was refused. -N: the
+process died of signal N.
 """
 
 import collections
@@ -14,7 +15,7 @@ import sys
 import traceback
 from pathlib import Path
 
-import ai_edge_litert.interpreter  # noqa: F401  # once, for all processes
+import ai_edge_litert.interpreter  # noqa: F401  # one import serves all processes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -41,7 +42,7 @@ def main():
     metadata, seen = json.loads(beside.read_text()), collections.Counter()
     for damaged in mutants(path.read_bytes(), count, seed):
         path.write_bytes(damaged)
-        # As someone who means harm would: the digest alone would refuse every copy.
+        # An attacker would change the digest too. Without this it would refuse every copy.
         metadata["files"]["model.tflite"]["sha256"] = hashlib.sha256(damaged).hexdigest()
         beside.write_text(json.dumps(metadata))
         child = os.fork()
