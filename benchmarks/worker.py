@@ -78,6 +78,38 @@ def timed(step: Callable[[], Any]) -> float:
     return seconds
 
 
+def _build(section: str, name: str, case: str) -> tuple[Contestant, dict[str, Any]]:
+    """Builds a contestant, and reports what its imports and its construction took."""
+    start = time.perf_counter()
+    build, cases = resolve(section, name)
+    imports, imported_bytes = time.perf_counter() - start, peak_bytes()
+    start = time.perf_counter()
+    built = build(cases[case])
+    contestant = built if isinstance(built, Contestant) else Contestant(built)
+    report = {
+        "imports_seconds": imports,
+        "construction_seconds": time.perf_counter() - start,
+        "num_parameters": contestant.num_parameters,
+        "imported_bytes": imported_bytes,
+    }
+    return contestant, report
+
+
+def _warm_up(contestant: Contestant) -> dict[str, Any]:
+    """Steps until a contestant is warm, and reports the seconds of these steps."""
+    first = timed(contestant.step)
+    warm_up: list[float] = []
+    start = time.perf_counter()
+    while len(warm_up) < WARM_UP_STEPS or time.perf_counter() - start < WARM_UP_SECONDS:
+        warm_up.append(timed(contestant.step))
+    return {
+        "first_step_seconds": first,
+        "warm_up_seconds": warm_up,
+        # The seconds of a step by the clock, even if the step counts its seconds itself.
+        "clock_seconds": (time.perf_counter() - start) / len(warm_up),
+    }
+
+
 def main(section: str, name: str, case: str) -> None:
     """Builds a contestant, warms it up and answers on standard output."""
     # Standard output is for answers alone. All that a framework prints goes to standard error.
@@ -87,30 +119,9 @@ def main(section: str, name: str, case: str) -> None:
     def answer(**values: Any) -> None:
         print(json.dumps(values), file=answers, flush=True)
 
-    start = time.perf_counter()
-    build, cases = resolve(section, name)
-    imports, imported_bytes = time.perf_counter() - start, peak_bytes()
-    start = time.perf_counter()
-    built = build(cases[case])
-    contestant = built if isinstance(built, Contestant) else Contestant(built)
-    construction = time.perf_counter() - start
-    first = timed(contestant.step)
-    warm_up: list[float] = []
-    start = time.perf_counter()
-    while len(warm_up) < WARM_UP_STEPS or time.perf_counter() - start < WARM_UP_SECONDS:
-        warm_up.append(timed(contestant.step))
-    usual = (time.perf_counter() - start) / len(warm_up)
-    answer(
-        imports_seconds=imports,
-        construction_seconds=construction,
-        first_step_seconds=first,
-        warm_up_seconds=warm_up,
-        clock_seconds=usual,  # of a step by the clock, even if the step counts itself
-        num_parameters=contestant.num_parameters,
-        imported_bytes=imported_bytes,
-        peak_bytes=peak_bytes(),
-        notes=contestant.notes,
-    )
+    contestant, report = _build(section, name, case)
+    report |= _warm_up(contestant)
+    answer(**report, peak_bytes=peak_bytes(), notes=contestant.notes)
     for line in sys.stdin:
         start = time.process_time()
         seconds = [timed(contestant.step) for _ in range(int(line))]
