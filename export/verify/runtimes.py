@@ -72,7 +72,7 @@ class SavedModelRuntime:
         self.name, self.option_names = name, list(option_defaults)
         self._max_steps, self._event_size = max_steps, event_size
         self._option_defaults = option_defaults
-        self._signatures = load_saved_model(directory).signatures
+        self._loaded = load_saved_model(directory)  # owns the variables of the signatures
 
     def generate(self, seed: int, options: Mapping[str, float]) -> np.ndarray:
         rows = self._option_rows(options)
@@ -97,7 +97,7 @@ class SavedModelRuntime:
 
     def _run(self, signature: str, **arrays: Any) -> dict[str, np.ndarray]:
         tensors = {name: tf.constant(value) for name, value in arrays.items()}
-        outputs = self._signatures[signature](**tensors)
+        outputs = self._loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
 
     def _option_rows(self, options: Mapping[str, float]) -> dict[str, list[float]]:
