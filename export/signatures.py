@@ -19,6 +19,7 @@ from typing import Any
 
 from keras import ops
 
+from vrnn_tf.bounds import Elbo
 from vrnn_tf.likelihoods import LARGEST
 from vrnn_tf.model import generation
 from vrnn_tf.model.vrnn import VRNN
@@ -148,9 +149,7 @@ def _step(model: VRNN) -> Signature:
 def _score(model: VRNN, max_steps: int) -> Signature:
     def score(x, length, seed):
         outputs, _, valid = _observe(model, max_steps, x, length, seed)
-        nll = -ops.sum(outputs["log_likelihood"], axis=-1)
-        kl = ops.sum(outputs["kl"], axis=-1)
-        return _or_nan(valid, {"elbo": -nll - kl, "nll": nll, "kl": kl})
+        return _or_nan(valid, Elbo.of(outputs).totals(axis=-1))
 
     outputs = tuple(_row(name, "float32") for name in ("elbo", "nll", "kl"))
     return Signature("score", _sequence_specs(model, max_steps), outputs, score)

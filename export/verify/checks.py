@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import footprint
 from ..runtime import LiteModel
-from .reference import FREE_STEPS, SEEDS, Reference, endless_options
+from .reference import FREE_STEPS, SEEDS, Reference
 from .report import make_row
 from .runtimes import LiteRuntime, Runtime
 
@@ -37,9 +37,9 @@ def check_saved_model(runtime: Runtime, reference: Reference) -> list[dict[str, 
         *_compare_generated(runtime, reference),
         _compare_steps(runtime, reference),
         _compare_primed_states(runtime, reference),
-        _repeat_steps(runtime),
+        _repeat_steps(runtime, reference),
         *_compare_scores(runtime, reference, "none"),
-        _time_steps(runtime),
+        _time_steps(runtime, reference),
     ]
 
 
@@ -56,9 +56,9 @@ def check_tflite(
         rows.append(_compare_priming(model, reference))
     else:
         rows.append(_measure_drift(runtime, reference))
-    rows.append(_repeat_steps(runtime))
+    rows.append(_repeat_steps(runtime, reference))
     rows += _compare_scores(runtime, reference, quantization)
-    return [*rows, _time_steps(runtime), *_measure_memory(model, quantization)]
+    return [*rows, _time_steps(runtime, reference), *_measure_memory(model, quantization)]
 
 
 def _check_operators(model: LiteModel, used: Sequence[str]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _compare_generated(runtime: Runtime, reference: Reference) -> list[dict[str,
 
 def _compare_steps(runtime: Runtime, reference: Reference) -> dict[str, Any]:
     """Judges single steps from the states of Keras, where differences cannot build up."""
-    options, differences = endless_options(runtime.option_names), []
+    options, differences = reference.endless, []
     for states, t, x, next_states in reference.steps:
         file_x, file_states = runtime.step(states, 0, t, **options)
         pairs = zip([x, *next_states], [file_x, *file_states], strict=True)
@@ -120,7 +120,7 @@ def _measure_drift(runtime: Runtime, reference: Reference) -> dict[str, Any]:
     A quantised file may choose another component or lift the pen, so x says little. The drift is a
     share of the states' root mean square.
     """
-    options, drift, square = endless_options(runtime.option_names), 0.0, 0.0
+    options, drift, square = reference.endless, 0.0, 0.0
     for states, t, _, next_states in reference.steps:
         _, file_states = runtime.step(states, 0, t, **options)
         pairs = zip(next_states, file_states, strict=True)
@@ -148,9 +148,9 @@ def _compare_priming(model: LiteModel, reference: Reference) -> dict[str, Any]:
     return make_row(model.path.name, "prime + step = Keras", largest, TOLERANCE)
 
 
-def _repeat_steps(runtime: Runtime) -> dict[str, Any]:
+def _repeat_steps(runtime: Runtime, reference: Reference) -> dict[str, Any]:
     """Judges whether the loop of a file is nothing but the steps of the same file."""
-    options = endless_options(runtime.option_names)
+    options = reference.endless
     expected = runtime.generate(3, options)[:FREE_STEPS]
     states, xs = runtime.init(), []
     for t in range(len(expected)):
@@ -203,11 +203,11 @@ def _measure_memory(model: LiteModel, quantization: str) -> list[dict[str, Any]]
     return rows
 
 
-def _time_steps(runtime: Runtime) -> dict[str, Any]:
+def _time_steps(runtime: Runtime, reference: Reference) -> dict[str, Any]:
     times = []
     for seed in range(_TIMED_RUNS + 1):
         start = time.perf_counter()
-        steps = len(runtime.generate(seed, endless_options(runtime.option_names)))
+        steps = len(runtime.generate(seed, reference.endless))
         times.append(1e6 * (time.perf_counter() - start) / steps)
     note = f"median of {_TIMED_RUNS} sequences, noise included"
     return make_row(runtime.name, "microseconds a step", statistics.median(times[1:]), note=note)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from vrnn_tf.bounds import Elbo
 from vrnn_tf.model import generation
 from vrnn_tf.model.vrnn import VRNN
 
@@ -16,12 +17,6 @@ SEEDS = (0, 1, 2)  # of the sequences that are drawn with each set of options
 FREE_STEPS = 25  # too few for rounding errors to grow from 1e-7 to the tolerance
 _PRIME_STEPS = 5
 _MAX_CONTINUED = 8  # real sequences from whose middle steps are compared
-_NEVER_LIFT = {"pen_bias": -100.0}  # a pen that never lifts does not end the sequence early
-
-
-def endless_options(option_names: Iterable[str]) -> dict[str, float]:
-    """Returns the options, if a model has any, that keep a sequence from ending itself."""
-    return _NEVER_LIFT if set(_NEVER_LIFT) <= set(option_names) else {}
 
 
 class Step(NamedTuple):
@@ -57,6 +52,7 @@ class Reference:
         drawn_together: the same sequences, all seeds in one batch.
         is_real: whether the data are real.
         data: sequences `[T_i, D]` of at most T_max steps. The position of each is its seed.
+        endless: options with which sequences do not end themselves.
         scores: the ELBO of each, nats a sequence.
         states: the states after each.
         prefix: the beginning of the first.
@@ -66,7 +62,8 @@ class Reference:
     def __init__(self, model: VRNN, max_steps: int, sequences: Sequence[np.ndarray] | None):
         self.model, self.max_steps = model, max_steps
         self.defaults = generation.option_defaults(model.likelihood, model.latent_size)
-        self.options = [{}, {"temperature": 0.5}, *filter(None, [endless_options(self.defaults)])]
+        self.endless = dict(model.likelihood.endless_options)
+        self.options = [{}, {"temperature": 0.5}, *filter(None, [self.endless])]
         draw = model.generate
         self.drawn_together = [draw(len(SEEDS), max_steps, seed=0, **o) for o in self.options]
         self.drawn_alone = [
@@ -99,7 +96,7 @@ class Reference:
 
     @functools.cached_property
     def _step(self) -> Callable:
-        values = {**self.defaults, **endless_options(self.defaults)}
+        values = {**self.defaults, **self.endless}
         options = {name: tf.constant([value]) for name, value in values.items()}
 
         @tf.function(autograph=False)
@@ -113,8 +110,7 @@ class Reference:
         outputs, states = self._observed(
             tf.constant(x[None], "float32"), tf.constant([seed], "int32")
         )
-        elbo = tf.reduce_sum(outputs["log_likelihood"] - outputs["kl"])
-        return float(elbo), _arrays(states)
+        return float(Elbo.of(outputs).per_sequence()[0]), _arrays(states)
 
     @functools.cached_property
     def _observed(self) -> Callable:

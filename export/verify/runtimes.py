@@ -25,10 +25,6 @@ class Runtime(Protocol):
     def name(self) -> str:
         """The name of the file below the folder of the export."""
 
-    @property
-    def option_names(self) -> Sequence[str]:
-        """The names of the sampling options."""
-
     def generate(self, seed: int, options: Mapping[str, float]) -> np.ndarray:
         """Draws x `[T, D]` with T at most T_max."""
 
@@ -69,7 +65,7 @@ class SavedModelRuntime:
         event_size: int,
         option_defaults: Mapping[str, float],
     ):
-        self.name, self.option_names = name, list(option_defaults)
+        self.name = name
         self._max_steps, self._event_size = max_steps, event_size
         self._option_defaults = option_defaults
         self._loaded = load_saved_model(directory)  # owns the variables of the signatures
@@ -118,7 +114,7 @@ class LiteRuntime:
 
     def __init__(self, model: LiteModel):
         self._model = model
-        self.name, self.option_names = model.path.name, list(model.option_defaults)
+        self.name = model.path.name
         self.init, self.prime, self.step = model.init, model.prime, model.step
 
     def generate(self, seed: int, options: Mapping[str, float]) -> np.ndarray:

@@ -51,6 +51,7 @@ class BivariateGaussianMixture(Likelihood):
     example_arguments = "'num_components': 20"
     scale_names = ("raw_scale",)
     sampling_options = {"pen_bias": 0.0}
+    endless_options = {"pen_bias": -100.0}  # a pen that never lifts does not end the sequence
 
     def __init__(
         self,

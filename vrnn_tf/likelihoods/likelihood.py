@@ -104,6 +104,8 @@ class Likelihood:
         scale_names: the slices that become scales. Their bias starts at the paper's 0.6.
         sampling_options: `{name: default}` of the options that `sample` takes beside the
             temperature.
+        endless_options: values of some of these options with which hardly any draw ends its
+            sequence.
         num_symbols: the size of the alphabet if x holds symbols, which phi_x then embeds; else
             None.
         end_mark: a feature, and the value of it with which an observation ends its sequence. None
@@ -133,6 +135,7 @@ class Likelihood:
     example_arguments: str
     scale_names: tuple[str, ...] = ()
     sampling_options: Mapping[str, float] = {}
+    endless_options: Mapping[str, float] = {}
     num_symbols: int | None = None
     end_mark: tuple[int, float] | None = None
     layer: keras.Layer | None = None

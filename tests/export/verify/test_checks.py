@@ -25,6 +25,7 @@ def reference():
         states=[STATES, STATES],
         scores=[SCORE, SCORE],
         is_real=True,
+        endless={},
     )
 
 
@@ -36,7 +37,7 @@ def runtime(**changes):
         "prime": lambda x, seed: STATES,
         "step": lambda states, seed, t: (X[t], STATES),
     }
-    return SimpleNamespace(name="file", option_names=[], **{**answers, **changes})
+    return SimpleNamespace(name="file", **{**answers, **changes})
 
 
 def failed(reference, **changes):
