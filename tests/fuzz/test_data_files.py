@@ -17,7 +17,9 @@ from fuzz.guard import limits, snapshot
 from fuzz.mutate import mutants
 
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets import audio, base, object_arrays
+from vrnn_tf.train.datasets.builders import audio
+from vrnn_tf.train.datasets.builders import builder as base
+from vrnn_tf.train.datasets.formats import object_arrays
 
 pytestmark = pytest.mark.slow
 

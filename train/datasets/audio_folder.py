@@ -6,8 +6,8 @@ import dataclasses
 import re
 from pathlib import Path
 
-from . import audio
-from .base import Item
+from .builders import audio
+from .builders.builder import Item
 
 _GROUPS = {"file": r"(.+)", "folder": r"(?:(.+)/)?[^/]+"}
 

@@ -6,8 +6,8 @@ import dataclasses
 import re
 from pathlib import Path, PurePosixPath
 
-from . import audio
-from .base import Item
+from .builders import audio
+from .builders.builder import Item
 
 _CHAPTER = re.compile(r"[A-Z]{2}-[A-Z0-9]+-\d+")  # CB-EM-54 of CB-EM-54-136.wav
 _SPEAKER = "Catherine Byers"

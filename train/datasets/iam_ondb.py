@@ -13,8 +13,8 @@ import numpy as np
 
 from vrnn_tf.validation import check_choice
 
-from .base import DataWarning, Item, carve, check_fraction, files_with
-from .pen import PenBuilder, to_offsets
+from .builders.builder import DataWarning, Item, carve, check_fraction, files_with
+from .builders.pen import PenBuilder, to_offsets
 
 _FORM = re.compile(r"[a-z]\d\d-\d\d\d[a-z]?")
 _LISTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pianoroll import MatBuilder, mat_downloads, mat_layout
+from .builders.pianoroll import MatBuilder, mat_downloads, mat_layout
 
 
 class JsbChorales(MatBuilder):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .base import Item
-from .object_arrays import read_object_arrays
-from .pen import PenBuilder, rows_to_strokes, to_offsets
+from .builders.builder import Item
+from .builders.pen import PenBuilder, rows_to_strokes, to_offsets
+from .formats.object_arrays import read_object_arrays
 
 _FILE = "omniglot.npz"
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}

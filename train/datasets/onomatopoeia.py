@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import audio
-from .base import Item
+from .builders import audio
+from .builders.builder import Item
 
 
 class Onomatopoeia(audio.AudioBuilder):

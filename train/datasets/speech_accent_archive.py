@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from . import audio
-from .base import Item
+from .builders import audio
+from .builders.builder import Item
 
 
 @dataclasses.dataclass(frozen=True)

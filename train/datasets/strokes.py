@@ -18,9 +18,9 @@ import numpy as np
 
 from vrnn_tf.validation import check_choice, check_number
 
-from .base import Item, carve, check_fraction, files_with
-from .object_arrays import read_npz
-from .pen import PenBuilder, cut, rows_to_strokes, to_offsets
+from .builders.builder import Item, carve, check_fraction, files_with
+from .builders.pen import PenBuilder, cut, rows_to_strokes, to_offsets
+from .formats.object_arrays import read_npz
 
 _SPLITS = {
     "train": "train",

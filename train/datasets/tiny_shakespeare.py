@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 
 from vrnn_tf import files
 
-from .base import Item
-from .text import TextBuilder
+from .builders.builder import Item
+from .builders.text import TextBuilder
 
 _FILE = "input.txt"
 _URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.base import Configuration, SkippedFileWarning
+from vrnn_tf.train.datasets.builders.builder import Configuration, SkippedFileWarning
 
 OwnStrokes = datasets.get("strokes")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "unipen"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from vrnn_tf.train.datasets import matlab
+from vrnn_tf.train.datasets.formats import matlab
 
 DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "?"]
 

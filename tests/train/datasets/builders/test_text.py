@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vrnn_tf.train.datasets import text
-from vrnn_tf.train.datasets.base import SkippedFileWarning
+from vrnn_tf.train.datasets.builders import text
+from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
 from vrnn_tf.train.datasets.text_file import TextFile, read_text
 from vrnn_tf.train.datasets.tiny_shakespeare import TinyShakespeare
 
-DATA = pathlib.Path(__file__).parents[3].parent / "shared" / "data" / "tiny_shakespeare"
+DATA = pathlib.Path(__file__).parents[4].parent / "shared" / "data" / "tiny_shakespeare"
 POEM = "Whan that Aprille with his shoures soote,\nThe droghte of March…\t🙂\n" * 20
 
 
@@ -129,7 +129,7 @@ def test_a_single_file_that_is_no_text_is_refused(tmp_path, kind):
     ("content", "message"),
     [("a", "a single character, which cannot be split"), ("aaaa", "different characters.* has 1")],
 )
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.base.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
 def test_a_text_needs_two_characters(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         TextFile.prepare(write(tmp_path / "a.txt", content), tmp_path / "prepared")

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets import base, pen
+from vrnn_tf.train.datasets.builders import builder as base
+from vrnn_tf.train.datasets.builders import pen
 
 
 class Numbers(pen.PenBuilder, skip_registration=True):

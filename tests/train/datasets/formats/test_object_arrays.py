@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vrnn_tf.train.datasets import object_arrays
+from vrnn_tf.train.datasets.formats import object_arrays
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
+DATA = Path(__file__).parents[4].parent / "shared" / "data"
 PROTOCOLS = (2, 3, 4, 5)
 VARIED = [
     np.arange(6, dtype=np.int16).reshape(2, 3),

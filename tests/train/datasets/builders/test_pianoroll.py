@@ -9,11 +9,11 @@ import scipy.io
 
 from vrnn_tf import files
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.base import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.pianoroll import check_roll
 from vrnn_tf.train.datasets.jsb_chorales import JsbChorales
-from vrnn_tf.train.datasets.pianoroll import check_roll
 
-DATA = pathlib.Path(__file__).parents[3].parent / "shared" / "data" / "pianoroll"
+DATA = pathlib.Path(__file__).parents[4].parent / "shared" / "data" / "pianoroll"
 SETS = ["jsb_chorales", "nottingham", "musedata", "piano_midi"]
 VARIABLES = {"train": "traindata", "validation": "validdata", "test": "testdata"}
 
@@ -106,7 +106,7 @@ def test_a_malformed_roll_is_skipped_and_named(tmp_path, bad, reason):
         ({"validdata": []}, "None of the 1 files of the validation split"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.base.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
 def test_a_variable_that_is_missing_is_named(tmp_path, replaced, message):
     write(tmp_path / "data", **replaced)
     with pytest.raises(ValueError, match=message):

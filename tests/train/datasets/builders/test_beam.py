@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets import base, reading
+from vrnn_tf.train.datasets.builders import builder as base
+from vrnn_tf.train.datasets.builders import reading
 
 pytest.importorskip("apache_beam")
 
@@ -67,7 +68,7 @@ def found(builder):
 @pytest.mark.parametrize(
     "name", ["midi_folder", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)]
 )
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.base.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
 def test_workers_find_what_one_process_finds(name, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
@@ -84,7 +85,7 @@ def test_workers_find_what_one_process_finds(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.base.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
 def test_workers_in_processes_of_their_own(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
@@ -115,7 +116,7 @@ def test_what_workers_skip_is_said_afterwards(tmp_path):
     assert not list((tmp_path / "strict").rglob("*tfrecord*"))
 
 
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.base.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
 def test_no_worker_starts_if_nothing_is_sound(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     folder.mkdir()

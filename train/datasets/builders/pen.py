@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from vrnn_tf.media import Strokes
 
-from .base import Builder
+from .builder import Builder
 
 MAX_COORDINATE = 1e7  # beyond it float32 cannot tell points one unit apart
 MAX_JUMP = 5_000.0  # times the median step: beyond it, a sensor's fault and not a pen's movement.

@@ -33,8 +33,9 @@ from vrnn_tf import files
 from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice, check_number
 
-from .. import store
-from . import Splits, reading
+from ... import store
+from .. import Splits
+from . import reading
 from .reading import Item, Report
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")

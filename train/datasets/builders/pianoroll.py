@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 
 from vrnn_tf.media import PianoRoll
 
-from .base import Builder, Item
-from .matlab import read_cells
+from ..formats.matlab import read_cells
+from .builder import Builder, Item
 
 LOWEST_PITCH = 21  # MIDI number of the first key, the A of a piano's left end
 NUM_KEYS = 88

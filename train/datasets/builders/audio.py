@@ -18,7 +18,7 @@ from vrnn_tf import media
 from vrnn_tf.media import MAX_RATE
 from vrnn_tf.validation import check_integer, check_number
 
-from .base import (
+from .builder import (
     Builder,
     Item,
     carve,

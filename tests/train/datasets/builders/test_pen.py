@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vrnn_tf.media import drawing
-from vrnn_tf.train.datasets import pen
+from vrnn_tf.train.datasets.builders import pen
 
 WHOLE = st.integers(-2_000, 2_000)
 STROKE = st.lists(st.tuples(WHOLE, WHOLE), min_size=1, max_size=6).map(

@@ -1,0 +1,1 @@
+"""Readers of file formats, which know nothing of data sets."""
