@@ -182,7 +182,7 @@ def test_command_lines(command, whole_run, whole_export, quick, tmp_path, monkey
     def forbidden(*arguments):
         raise ValueError("no network in tests")
 
-    monkeypatch.setattr("vrnn_tf.train.datasets.builders.builder._fetch", forbidden)
+    monkeypatch.setattr("vrnn_tf.train.datasets.sources.download._fetch", forbidden)
     (tmp_path / "file").write_bytes(b"\0\1")
     (tmp_path / "empty").mkdir()
     (tmp_path / "texts").mkdir()

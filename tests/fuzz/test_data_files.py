@@ -18,8 +18,10 @@ from fuzz.mutate import mutants
 
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders import audio
-from vrnn_tf.train.datasets.builders import builder as base
+from vrnn_tf.train.datasets.builders.options import Configuration
+from vrnn_tf.train.datasets.builders.reading import Item
 from vrnn_tf.train.datasets.formats import object_arrays
+from vrnn_tf.train.datasets.sources.archives import unpack_once
 
 pytestmark = pytest.mark.slow
 
@@ -225,14 +227,14 @@ def test_a_damaged_file_of_a_distributor(tmp_path, name):
     file, content, details = ALONE[name]
     cls = datasets.get(name)
     builder = cls(
-        data_dir=tmp_path / "prepared", config=base.Configuration(options=cls.Options(), name="x")
+        data_dir=tmp_path / "prepared", config=Configuration(options=cls.Options(), name="x")
     )
     path = tmp_path / file
     for damaged in mutants(content, READS):
         path.write_bytes(damaged)
         with limits(20, megabytes=500):
             try:
-                records = list(builder.read(base.Item(path, "a", details)))
+                records = list(builder.read(Item(path, "a", details)))
             except (MemoryError, RecursionError):
                 raise
             except Exception as error:  # of any kind, as `Builder.read` says
@@ -322,7 +324,7 @@ def test_a_damaged_archive_is_unpacked_inside_its_folder_or_not_at_all(tmp_path,
         target = tmp_path / "target" / str(i)
         with limits(20, megabytes=300):
             try:
-                base._unpack_once([path], target)
+                unpack_once([path], target)
             except ValueError as error:
                 check_reason(str(error))
                 assert not [p for p in target.iterdir() if p.is_dir()]

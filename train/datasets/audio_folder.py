@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from .builders import audio
-from .builders.builder import Item
+from .builders.reading import Item
 
 _GROUPS = {"file": r"(.+)", "folder": r"(?:(.+)/)?[^/]+"}
 

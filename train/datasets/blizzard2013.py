@@ -7,7 +7,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from .builders import audio
-from .builders.builder import Item
+from .builders.reading import Item
 
 _CHAPTER = re.compile(r"[A-Z]{2}-[A-Z0-9]+-\d+")  # CB-EM-54 of CB-EM-54-136.wav
 _SPEAKER = "Catherine Byers"

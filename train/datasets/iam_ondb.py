@@ -13,8 +13,11 @@ import numpy as np
 
 from vrnn_tf.validation import check_choice
 
-from .builders.builder import DataWarning, Item, carve, check_fraction, files_with
+from .builders.carving import carve, check_fraction
 from .builders.pen import PenBuilder, to_offsets
+from .builders.reading import Item
+from .builders.report import DataWarning
+from .sources.folders import files_with
 
 _FORM = re.compile(r"[a-z]\d\d-\d\d\d[a-z]?")
 _LISTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

@@ -14,8 +14,10 @@ import numpy as np
 
 from vrnn_tf.validation import check_integer
 
-from .builders.builder import Item, carve, check_fraction, files_with
+from .builders.carving import carve, check_fraction
 from .builders.pianoroll import LOWEST_PITCH, NUM_KEYS, PianoRollBuilder
+from .builders.reading import Item
+from .sources.folders import files_with
 
 MAX_STEPS = 100_000  # seven hours of eighth notes; a file can declare millennia in a few bytes
 MAX_BYTES = 2**24  # a message takes hundreds of bytes of memory

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .builders.builder import Item
 from .builders.pen import PenBuilder, rows_to_strokes, to_offsets
+from .builders.reading import Item
 from .formats.object_arrays import read_object_arrays
 
 _FILE = "omniglot.npz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .builders import audio
-from .builders.builder import Item
+from .builders.reading import Item
 
 
 class Onomatopoeia(audio.AudioBuilder):

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from .builders import audio
-from .builders.builder import Item
+from .builders.reading import Item
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from .builders import audio
-from .builders.builder import Item
+from .builders.reading import Item
 
 _NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")
 _SPLITS = {"test": range(5), "validation": range(5, 10)}  # by index; later ones are for training

@@ -18,9 +18,11 @@ import numpy as np
 
 from vrnn_tf.validation import check_choice, check_number
 
-from .builders.builder import Item, carve, check_fraction, files_with
+from .builders.carving import carve, check_fraction
 from .builders.pen import PenBuilder, cut, rows_to_strokes, to_offsets
+from .builders.reading import Item
 from .formats.object_arrays import read_npz
+from .sources.folders import files_with
 
 _SPLITS = {
     "train": "train",

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .builders import text
-from .builders.builder import Item, carve, check_fraction, files_with
+from .builders.carving import carve, check_fraction
+from .builders.reading import Item
+from .sources.folders import files_with
 
 MAX_BYTES = 2**30  # a record of tfds cannot hold 2 GiB
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the newline

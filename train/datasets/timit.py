@@ -11,7 +11,8 @@ from typing import Any
 from vrnn_tf.validation import check_choice
 
 from .builders import audio
-from .builders.builder import Item, carve, check_fraction
+from .builders.carving import carve, check_fraction
+from .builders.reading import Item
 
 _SENTENCE = re.compile(r"(?:^|/)(TRAIN|TEST)/DR[1-8]/([FM][A-Z]{3}\d)/(S[AIX]\d+)\.[^/]+$")
 # fmt: off

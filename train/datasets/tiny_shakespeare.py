@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from vrnn_tf import files
 
-from .builders.builder import Item
+from .builders.reading import Item
 from .builders.text import TextBuilder
 
 _FILE = "input.txt"

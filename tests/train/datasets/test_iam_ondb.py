@@ -9,7 +9,7 @@ import pytest
 
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders.builder import DataWarning, SkippedFileWarning
+from vrnn_tf.train.datasets.builders.report import DataWarning, SkippedFileWarning
 
 IamOndb = datasets.get("iam_ondb")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "iam_ondb"

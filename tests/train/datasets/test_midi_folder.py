@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from vrnn_tf.media import PianoRoll
 from vrnn_tf.train.datasets import midi_folder
-from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 from vrnn_tf.train.datasets.midi_folder import MidiFolder, Note
 
 # Type 0, one track, 96 ticks a beat. Middle C for a beat, then E and G together for two.

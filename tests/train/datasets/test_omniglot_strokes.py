@@ -9,7 +9,7 @@ import pytest
 
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
 OmniglotStrokes = datasets.get("omniglot_strokes")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "omniglot"

@@ -11,7 +11,7 @@ import soundfile
 
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets import timit
-from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
 Timit = datasets.get("timit")
 Blizzard2013 = datasets.get("blizzard2013")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders.builder import Configuration, SkippedFileWarning
+from vrnn_tf.train.datasets.builders.options import Configuration
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
 OwnStrokes = datasets.get("strokes")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "unipen"

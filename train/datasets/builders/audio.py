@@ -18,14 +18,11 @@ from vrnn_tf import media
 from vrnn_tf.media import MAX_RATE
 from vrnn_tf.validation import check_integer, check_number
 
-from .builder import (
-    Builder,
-    Item,
-    carve,
-    check_fraction,
-    files_with,
-    loading,
-)
+from ..sources.folders import files_with
+from .builder import Builder
+from .carving import carve, check_fraction
+from .options import loading
+from .reading import Item
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".sph")
 FULL_SCALE = 32_768  # of 16-bit samples

@@ -9,66 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import io
-import json
 import math
-import os
-import shutil
 import sys
-import tarfile
-import urllib.request
 import warnings
-import zipfile
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import absl.logging
 import numpy as np
 import tensorflow_datasets as tfds
 
-from vrnn_tf import files
 from vrnn_tf.media import Medium
-from vrnn_tf.validation import check_choice, check_number
 
 from ... import store
 from .. import Splits
-from . import reading
-from .reading import Item, Report
-
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
-_PATIENCE = 20.0  # seconds without a byte, after which a download is given up
-Key = TypeVar("Key", bound=Hashable)
-
-
-class DataWarning(UserWarning):
-    """The data are not quite what a user may think they are."""
-
-
-class SkippedFileWarning(DataWarning):
-    """A file, or a sequence of one, was malformed and is not in the data set."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NoOptions:
-    """There is nothing to choose."""
-
-
-def loading(default: Any) -> Any:
-    """A field of `Options` that matters when records are loaded, not when they are prepared."""
-    return dataclasses.field(default=default, metadata={"when": "loading"})
-
-
-@dataclasses.dataclass(eq=False, kw_only=True)
-class Configuration(tfds.core.BuilderConfig):
-    """Where the files are and what the user chose; its name keeps prepared variants apart."""
-
-    source: Path | None = None
-    fingerprint: str | None = None
-    options: Any = None
-    strict: bool = False
+from ..sources.archives import unpack_once
+from ..sources.download import download
+from ..sources.fingerprint import digest, fingerprint
+from ..sources.folders import find_missing, is_archive, visible_files
+from . import workers
+from .options import Configuration, NoOptions, make_options, prepared_options
+from .reading import Item, Record, read_file
+from .report import REPORTED, DataWarning, Report, SkippedFileWarning, printable
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -105,7 +70,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         super().__init_subclass__(skip_registration or not known_by_its_name, **kwargs)
 
     def __init__(self, **kwargs):
-        with _quiet_tfds():
+        with quiet_tfds():
             super().__init__(**kwargs)
         self._uses_beam = False
         self._reports: list[Path] = []  # of the workers
@@ -124,7 +89,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         """
         raise NotImplementedError
 
-    def read(self, item: Item) -> Iterable[tuple[str, reading.Record | ValueError | Counter[str]]]:
+    def read(self, item: Item) -> Iterable[tuple[str, Record | ValueError | Counter[str]]]:
         """Yields `(name in the file, record)`.
 
         In place of a record can be an error, which is counted as skipped, or a `Counter` of what
@@ -183,13 +148,13 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             ValueError: if an option is unknown, a file is missing, or nothing could be read.
         """
         chosen = make_options(cls, options)
-        pipeline = None if beam is None else reading.beam_options(beam)
+        pipeline = None if beam is None else workers.pipeline_options(beam)
         source = cls._find(data_dir)
         configuration = Configuration(
-            name=_digest(_prepared_options(chosen), None if source is None else str(source)),
+            name=digest(prepared_options(chosen), None if source is None else str(source)),
             version=cls.VERSION,
             source=source,
-            fingerprint=None if source is None else _fingerprint(source, cls.SUFFIXES),
+            fingerprint=None if source is None else fingerprint(source, cls.SUFFIXES),
             options=chosen,
             strict=strict,
         )
@@ -219,7 +184,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             except Exception as error:
                 reason = " ".join(str(error).split())
                 if "[while running" in reason:  # what Beam adds to the error of a worker
-                    raise ValueError(_beam_stopped(cls.name, str(error))) from None
+                    raise ValueError(workers.describe_failure(cls.name, str(error))) from None
                 if not isinstance(error, (OSError, RuntimeError)):
                     raise
                 # tfds says RuntimeError for a full disk.
@@ -257,7 +222,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         builder = cls.prepare(data_dir, prepared_dir, strict, **options)
 
         def read(split: str, limit: int | None = None) -> Sequence[np.ndarray]:
-            name = f"sequences-{split}-{_digest(dataclasses.asdict(builder.options), limit)}"
+            name = f"sequences-{split}-{digest(dataclasses.asdict(builder.options), limit)}"
             folder = Path(builder.data_dir) / name
             return store.collect(builder.all_sequences(split, limit), memory, folder)
 
@@ -332,7 +297,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             ValueError: if something is in neither; names it and says where help is.
         """
         archives = sorted(p for p in visible_files(folder, recursive=False) if is_archive(p))
-        missing = _missing(folder, needed, suffixes)
+        missing = find_missing(folder, needed, suffixes)
         if not missing:
             if archives:
                 told = f"archives beside the data are not read: {[p.name for p in archives]}"
@@ -340,8 +305,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
                 warnings.warn(f"{folder}: {told}", DataWarning, stacklevel=2)
             return folder
         if archives:
-            unpacked = _unpack_once(archives, Path(self._data_dir_root) / ".extracted" / self.name)
-            missing = _missing(unpacked, needed, suffixes)
+            unpacked = unpack_once(archives, Path(self._data_dir_root) / ".extracted" / self.name)
+            missing = find_missing(unpacked, needed, suffixes)
             if not missing:
                 return unpacked
         raise ValueError(
@@ -385,7 +350,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             any(not isinstance(found, Report) for found in self._read_here(name, items))
         self._reports = [Path(self.data_dir) / f"{name}.report.json" for name in splits]
         return {
-            name: reading.read_files(self.read, items, path)
+            name: workers.read_files(self.read, items, path)
             for (name, items), path in zip(splits.items(), self._reports, strict=True)
         }
 
@@ -393,7 +358,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         """The files without those whose name an earlier one has."""
         first: dict[str, Item] = {}
         for item in items:
-            if first.setdefault(reading.plain(item.name), item) is not item:
+            if first.setdefault(printable(item.name), item) is not item:
                 self._skip(item.path, "", ValueError(f"the {split} split has another {item.name}"))
         return list(first.values())
 
@@ -407,11 +372,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
 
     def _read_here(
         self, split: str, items: Sequence[Item]
-    ) -> Iterator[tuple[str, reading.Record] | Report]:
+    ) -> Iterator[tuple[str, Record] | Report]:
         """What `read_file` finds in the files of a split, of which one record must be sound."""
         sound, report = False, Report()
         for number, item in enumerate(items):
-            for found in reading.read_file(self.read, number, item):
+            for found in read_file(self.read, number, item):
                 if isinstance(found, Report):
                     report = Report.joined((report, found))
                 else:
@@ -445,7 +410,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         for _, where, reason in report.reasons:
             if self._configuration is not None and self._configuration.strict:
                 raise ValueError(f"{where} is malformed: {reason}")
-            if len(skipped["files"]) < reading.REPORTED:
+            if len(skipped["files"]) < REPORTED:
                 skipped["files"][where] = reason
                 warnings.warn(f"skipped {where}: {reason}", SkippedFileWarning, stacklevel=2)
         skipped["count"] += report.skipped
@@ -478,15 +443,12 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     def _download(self) -> Path:
         """Fetches `DOWNLOADS` into a folder of the prepared data, checked; returns the folder."""
         folder = Path(self._data_dir_root) / "downloads" / self.name
-        for name, (url, digest) in self.DOWNLOADS.items():
-            path = folder / name
-            if not path.is_file() or files.sha256(path) != digest:
-                _fetch(url, digest, path)
+        download(self.DOWNLOADS, folder)
         return folder
 
 
 @contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
+def quiet_tfds() -> Iterator[None]:
     """tfds warns of every configuration that it does not know beforehand."""
     verbosity = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.ERROR)
@@ -494,192 +456,3 @@ def _quiet_tfds() -> Iterator[None]:
         yield
     finally:
         absl.logging.set_verbosity(verbosity)
-
-
-def _beam_stopped(name: str, error: str) -> str:
-    """For people; what a worker said last is what went wrong."""
-    said = [line.strip() for line in error.splitlines() if line.strip()] or ["no reason given"]
-    return (
-        f"The workers of Beam could not read {name}: {said[-1]}. All of them must see the files "
-        "and --prepared-dir, and have vrnn_tf installed."
-    )
-
-
-def _fetch(url: str, digest: str, path: Path) -> None:
-    advice = "Fetch it yourself, put it into a folder, and name that with --data-dir."
-    try:
-        with (
-            files.atomic(path) as temporary,
-            urllib.request.urlopen(url, timeout=_PATIENCE) as response,
-            open(temporary, "wb") as file,
-        ):
-            shutil.copyfileobj(response, file)
-            file.flush()
-            if files.sha256(temporary) != digest:
-                raise ValueError(f"{url} is not the file that is expected (SHA-256 {digest}).")
-    except OSError as error:  # URLError and TimeoutError are
-        raise ValueError(f"{url} cannot be fetched: {error}. {advice}") from None
-
-
-# --- options --------------------------------------------------------------------------------------
-
-
-def make_options(cls: Any, given: Mapping[str, Any]) -> Any:
-    """An instance of `cls.Options`.
-
-    Raises:
-        ValueError: if a name is unknown (lists the known ones) or a value is out of range.
-    """
-    known = [field.name for field in dataclasses.fields(cls.Options)]
-    for name in given:
-        if not known:
-            raise ValueError(f"{cls.name} has no options. Received {name!r}.")
-        check_choice(f"option of {cls.name}", name, known)
-    return cls.Options(**given)
-
-
-def _prepared_options(options: Any) -> dict[str, Any]:
-    return {
-        field.name: getattr(options, field.name)
-        for field in dataclasses.fields(options)
-        if field.metadata.get("when") != "loading"
-    }
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def visible_files(folder: Path, recursive: bool = True) -> list[Path]:
-    """The files below a folder, sorted, without hidden ones.
-
-    Raises:
-        ValueError: if the folder does not exist.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder. Name one that exists.")
-    found = []
-    entered: set[str] = set()  # a link may lead back to a folder above it
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) * recursive
-        if os.path.realpath(parent) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(parent))
-        paths = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-        # A link that leads nowhere is kept, to be named when it is read; a pipe would never end.
-        found += [path for path in paths if path.is_file() or not path.exists()]
-    return found
-
-
-def files_with(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """The visible files below a folder whose lower-case suffix is one of `suffixes`."""
-    return [path for path in visible_files(folder) if path.suffix.lower() in suffixes]
-
-
-def _missing(folder: Path, needed: Sequence[str], suffixes: Collection[str]) -> str:
-    """What is not in a folder, for people; "" if everything is."""
-    for name in needed:
-        if not (folder / name).exists():
-            return name
-    if suffixes and not files_with(folder, suffixes):
-        return f"a file that ends in {', '.join(suffixes)}"
-    return ""
-
-
-def is_archive(path: Path) -> bool:
-    """Whether the name is that of an archive that `Builder.unpack` opens."""
-    return path.name.lower().endswith(_ARCHIVES)
-
-
-def _fingerprint(folder: Path, suffixes: Collection[str]) -> str | None:
-    """Of names, sizes and times of the files that matter; None if the folder is gone."""
-    if not folder.exists():
-        return None
-    if folder.is_file():
-        stat = folder.stat()
-        return _digest(folder.name, stat.st_size, stat.st_mtime_ns)
-    relevant = [p for p in visible_files(folder) if p.suffix.lower() in suffixes or is_archive(p)]
-    stats = [(p, p.stat() if p.exists() else p.lstat()) for p in relevant]  # links may lead nowhere
-    return _digest([(str(p.relative_to(folder)), s.st_size, s.st_mtime_ns) for p, s in stats])
-
-
-def _unpack_once(archives: Sequence[Path], parent: Path) -> Path:
-    """A folder with what all archives hold; unpacked on the first call, whole or not at all."""
-    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in archives]
-    target = parent / _digest(stats)
-    if target.is_dir():
-        return target
-    with files.atomic_folder(target, ".unpacking-") as temporary:
-        for path in archives:
-            _unpack(path, temporary)
-    return target
-
-
-def _unpack(path: Path, target: Path) -> None:
-    try:
-        if path.suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                files.check_zip(archive, path.stat().st_size)
-                archive.extractall(target)
-        else:
-            with tarfile.open(path) as tar:
-                tar.extractall(target, _plausible(tar, path.stat().st_size), filter="data")
-    except Exception as error:  # tarfile, zipfile, zlib and lzma have errors of their own
-        raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
-
-
-def _plausible(archive: tarfile.TarFile, size: int) -> Iterator[tarfile.TarInfo]:
-    """The members of an archive of `size` bytes as they come, while they can be in it."""
-    declared = 0
-    for member in archive:
-        declared += member.size
-        files.check_expansion(size, declared)
-        yield member
-
-
-# --- splits ---------------------------------------------------------------------------------------
-
-
-def check_fraction(name: str, value: float) -> float:
-    """Returns `value` if it lies strictly between 0 and 1; raises ValueError otherwise."""
-    number = check_number(name, value, 0.0, strict=True)
-    if number >= 1.0:
-        raise ValueError(f"`{name}` must lie between 0 and 1. Received {value!r}.")
-    return number
-
-
-def carve(sizes: Mapping[Key, int], fraction: float) -> set[Key]:
-    """Chooses whole groups (writers, speakers, forms) for validation.
-
-    Groups are taken in the order of a hash of their names until they hold at least `fraction` of
-    the examples: the choice depends neither on the order of the files nor on a seed, and never
-    leaves training empty.
-
-    Args:
-        sizes: `{group: number of examples}`.
-        fraction: of the examples, between 0 and 1.
-
-    Raises:
-        ValueError: if there are fewer than two groups.
-    """
-    if len(sizes) < 2:
-        raise ValueError(
-            "A validation split needs at least two groups (files, writers or speakers). Received "
-            f"{len(sizes)}. Add another."
-        )
-    ordered = sorted(
-        sizes, key=lambda group: hashlib.sha256(reading.plain(str(group)).encode()).digest()
-    )
-    wanted = fraction * sum(sizes.values())
-    chosen: set[Key] = set()
-    held = 0
-    for group in ordered[:-1]:
-        if chosen and held >= wanted:
-            break
-        chosen.add(group)
-        held += sizes[group]
-    return chosen

@@ -12,7 +12,8 @@ import tensorflow_datasets as tfds
 from vrnn_tf.media import PianoRoll
 
 from ..formats.matlab import read_cells
-from .builder import Builder, Item
+from .builder import Builder
+from .reading import Item
 
 LOWEST_PITCH = 21  # MIDI number of the first key, the A of a piano's left end
 NUM_KEYS = 88

@@ -13,7 +13,8 @@ import tensorflow_datasets as tfds
 from vrnn_tf.media import Text
 from vrnn_tf.validation import check_integer
 
-from .builder import Builder, loading
+from .builder import Builder
+from .options import loading
 
 MAX_CHARACTERS = 10_000  # more than a written language has in use: the files are no text
 

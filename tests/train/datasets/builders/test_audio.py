@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from vrnn_tf import files, media
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders import audio
-from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
 DATA = pathlib.Path(__file__).parents[4].parent / "shared" / "data"
 AudioFolder = datasets.get("audio_folder")

@@ -9,8 +9,8 @@ import scipy.io
 
 from vrnn_tf import files
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
 from vrnn_tf.train.datasets.builders.pianoroll import check_roll
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 from vrnn_tf.train.datasets.jsb_chorales import JsbChorales
 
 DATA = pathlib.Path(__file__).parents[4].parent / "shared" / "data" / "pianoroll"
@@ -106,7 +106,7 @@ def test_a_malformed_roll_is_skipped_and_named(tmp_path, bad, reason):
         ({"validdata": []}, "None of the 1 files of the validation split"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.report.SkippedFileWarning")
 def test_a_variable_that_is_missing_is_named(tmp_path, replaced, message):
     write(tmp_path / "data", **replaced)
     with pytest.raises(ValueError, match=message):

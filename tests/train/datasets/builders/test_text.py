@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vrnn_tf.train.datasets.builders import text
-from vrnn_tf.train.datasets.builders.builder import SkippedFileWarning
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 from vrnn_tf.train.datasets.text_file import TextFile, read_text
 from vrnn_tf.train.datasets.tiny_shakespeare import TinyShakespeare
 
@@ -129,7 +129,7 @@ def test_a_single_file_that_is_no_text_is_refused(tmp_path, kind):
     ("content", "message"),
     [("a", "a single character, which cannot be split"), ("aaaa", "different characters.* has 1")],
 )
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.report.SkippedFileWarning")
 def test_a_text_needs_two_characters(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         TextFile.prepare(write(tmp_path / "a.txt", content), tmp_path / "prepared")

@@ -1,18 +1,15 @@
 """Workers of Apache Beam must find what one process finds, in the same order."""
 
-import itertools
 import sys
 
 import mido
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders import builder as base
-from vrnn_tf.train.datasets.builders import reading
+from vrnn_tf.train.datasets.builders import workers
+from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
 pytest.importorskip("apache_beam")
 
@@ -68,7 +65,7 @@ def found(builder):
 @pytest.mark.parametrize(
     "name", ["midi_folder", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)]
 )
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.report.SkippedFileWarning")
 def test_workers_find_what_one_process_finds(name, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
@@ -85,7 +82,7 @@ def test_workers_find_what_one_process_finds(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.report.SkippedFileWarning")
 def test_workers_in_processes_of_their_own(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
@@ -103,9 +100,9 @@ def test_what_workers_skip_is_said_afterwards(tmp_path):
     for number in range(130):
         (folder / f"x{number:03d}.wav").write_bytes(b"no sound")
     prepare = datasets.get("audio_folder").prepare
-    with pytest.warns(base.SkippedFileWarning) as warned:
+    with pytest.warns(SkippedFileWarning) as warned:
         one = prepare(folder, tmp_path / "one").facts()
-    with pytest.warns(base.SkippedFileWarning) as warned_later:
+    with pytest.warns(SkippedFileWarning) as warned_later:
         many = prepare(folder, tmp_path / "many", beam={}).facts()
     assert many == one
     assert many["skipped"]["count"] == 132
@@ -116,13 +113,13 @@ def test_what_workers_skip_is_said_afterwards(tmp_path):
     assert not list((tmp_path / "strict").rglob("*tfrecord*"))
 
 
-@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.builder.SkippedFileWarning")
+@pytest.mark.filterwarnings("ignore::vrnn_tf.train.datasets.builders.report.SkippedFileWarning")
 def test_no_worker_starts_if_nothing_is_sound(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     folder.mkdir()
     for name in ("a", "b"):
         (folder / f"{name}.wav").write_bytes(b"no sound")
-    monkeypatch.setattr(reading, "read_files", lambda *_: pytest.fail("a worker was asked"))
+    monkeypatch.setattr(workers, "read_files", lambda *_: pytest.fail("a worker was asked"))
     with pytest.raises(ValueError, match=r"None of the 1 files of the train split.*The first:"):
         datasets.get("audio_folder").prepare(folder, tmp_path / "p", beam={})
 
@@ -163,34 +160,3 @@ def test_without_beam_the_extra_is_named(tmp_path, monkeypatch):
 def test_what_is_drawn_needs_no_workers():
     with pytest.raises(ValueError, match="reads no files. Received beam="):
         datasets.get("synthetic_handwriting").prepare(beam={})
-
-
-REPORT = st.builds(
-    lambda number, skipped, counts: reading.Report(
-        skipped, [(number, f"f{number}", f"{n}") for n in range(skipped)], counts
-    ),
-    st.integers(0, 1_000),
-    st.integers(0, 60),
-    st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)).map(reading.Counter),
-)
-
-
-@given(st.lists(REPORT, max_size=6, unique_by=lambda r: r.reasons[0][0] if r.reasons else id(r)))
-def test_reports_add_up_in_any_order(reports):
-    total = reading.Report.joined(reports)
-    for some in itertools.islice(itertools.permutations(reports), 12):
-        half = len(some) // 2
-        parts = (reading.Report.joined(some[:half]), reading.Report.joined(some[half:]))
-        assert reading.Report.joined(parts) == total
-    assert total.skipped == sum(report.skipped for report in reports)
-    assert len(total.reasons) == min(100, total.skipped)
-    assert [number for number, _, _ in total.reasons] == sorted(n for n, _, _ in total.reasons)
-
-
-def test_a_report_survives_its_file(tmp_path):
-    report = reading.Report()
-    report.skip(3, tmp_path / "a\udcff", "x", ValueError("no\nsense"))
-    report.counts.update({"ä": 2, "none": 0})
-    report.write(tmp_path / "report.json")
-    assert reading.Report.from_file(tmp_path / "report.json") == report
-    assert report.reasons[0][1:] == (f"{tmp_path}/a\\udcff (x)", "no sense")
