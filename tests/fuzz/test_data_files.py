@@ -17,10 +17,11 @@ from fuzz.guard import limits, snapshot
 from fuzz.mutate import mutants
 
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders import audio
 from vrnn_tf.train.datasets.builders.options import Configuration
 from vrnn_tf.train.datasets.builders.reading import Item
-from vrnn_tf.train.datasets.formats import object_arrays
+from vrnn_tf.train.datasets.formats.npz import read_npz
+from vrnn_tf.train.datasets.formats.pickled_arrays import read_pickle
+from vrnn_tf.train.datasets.formats.sound import read_samples
 from vrnn_tf.train.datasets.sources.archives import unpack_once
 
 pytestmark = pytest.mark.slow
@@ -251,7 +252,7 @@ def test_a_damaged_npz_is_refused_with_a_value_error(tmp_path, name):
     for damaged in mutants(STROKES[name], READS, seed=1):
         path.write_bytes(damaged)
         with limits(10, megabytes=300), contextlib.suppress(ValueError, OSError):
-            object_arrays.read_npz(path)
+            read_npz(path)
 
 
 def pickled():
@@ -271,7 +272,7 @@ def test_a_damaged_pickle_is_never_executed(monkeypatch):
         for damaged in mutants(content, READS):
             with limits(10, megabytes=300):
                 try:
-                    arrays = object_arrays.read_pickle(damaged)
+                    arrays = read_pickle(damaged)
                 except ValueError:
                     continue
             assert all(x.dtype.kind in "biuf" for x in arrays)
@@ -285,7 +286,7 @@ def test_a_damaged_sound_never_asks_for_more_memory_than_it_may_last(tmp_path, c
         path.write_bytes(damaged)
         with limits(20, megabytes=500):
             try:
-                samples = audio.read_samples(path, 8_000)
+                samples = read_samples(path, 8_000)
             except (ValueError, soundfile.LibsndfileError):
                 continue
         assert samples.dtype == np.int16 and samples.any()

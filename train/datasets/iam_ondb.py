@@ -14,9 +14,10 @@ import numpy as np
 from vrnn_tf.validation import check_choice
 
 from .builders.carving import carve, check_fraction
-from .builders.pen import PenBuilder, to_offsets
+from .builders.pen import PenBuilder
 from .builders.reading import Item
 from .builders.report import DataWarning
+from .formats.offsets import to_offsets
 from .sources.folders import files_with
 
 _FORM = re.compile(r"[a-z]\d\d-\d\d\d[a-z]?")

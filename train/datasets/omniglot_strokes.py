@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .builders.pen import PenBuilder, rows_to_strokes, to_offsets
+from .builders.pen import PenBuilder
 from .builders.reading import Item
-from .formats.object_arrays import read_object_arrays
+from .formats.npz import read_object_arrays
+from .formats.offsets import rows_to_strokes, to_offsets
 
 _FILE = "omniglot.npz"
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}

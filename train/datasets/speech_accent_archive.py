@@ -38,7 +38,7 @@ archive, or what it unpacks to, into a folder:
     DIR/reading-passage.txt       optional
 
 """
-    SUFFIXES = (*audio.SUFFIXES, ".txt")
+    SUFFIXES = (*audio.AudioBuilder.SUFFIXES, ".txt")
     Options = Options
 
     def splits(self, folder: Path) -> dict[str, list[Item]]:

@@ -73,7 +73,7 @@ folder; names may be in lower case:
     DIR/TIMIT/TEST/DR1/FAKS0/SA1.WAV, SA1.TXT, ...
 
 """
-    SUFFIXES = (*audio.SUFFIXES, ".txt")
+    SUFFIXES = (*audio.AudioBuilder.SUFFIXES, ".txt")
     Options = Options
 
     def splits(self, folder: Path) -> dict[str, list[Item]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vrnn_tf.media import drawing
-from vrnn_tf.train.datasets.builders import pen
+from vrnn_tf.train.datasets.formats import offsets
 
 WHOLE = st.integers(-2_000, 2_000)
 STROKE = st.lists(st.tuples(WHOLE, WHOLE), min_size=1, max_size=6).map(
@@ -30,14 +30,14 @@ def offsets_by_hand(strokes, y_down):
 
 @given(strokes=STROKES, y_down=st.booleans())
 def test_offsets_are_those_of_the_definition(strokes, y_down):
-    x = pen.to_offsets(strokes, y_down)
+    x = offsets.to_offsets(strokes, y_down)
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x, offsets_by_hand(strokes, y_down))
 
 
 @given(strokes=STROKES)
 def test_strokes_to_offsets_and_back(strokes):
-    back = pen.to_strokes(pen.to_offsets(strokes, y_down=False))
+    back = offsets.to_strokes(offsets.to_offsets(strokes, y_down=False))
     assert [len(stroke) for stroke in back] == [len(stroke) for stroke in strokes]
     for stroke, original in zip(back, strokes, strict=True):
         np.testing.assert_array_equal(stroke, original - strokes[0][0])
@@ -45,26 +45,28 @@ def test_strokes_to_offsets_and_back(strokes):
 
 @given(strokes=STROKES)
 def test_offsets_to_strokes_and_back(strokes):
-    x = pen.to_offsets(strokes, y_down=True)
-    np.testing.assert_array_equal(pen.to_offsets(pen.to_strokes(x), y_down=False), x)
+    x = offsets.to_offsets(strokes, y_down=True)
+    np.testing.assert_array_equal(offsets.to_offsets(offsets.to_strokes(x), y_down=False), x)
     expected = x[0 if x[0].any() else 1 :]  # a first row of zeros is where the pen starts
-    np.testing.assert_array_equal(pen.to_offsets(pen.rows_to_strokes(x), y_down=False), expected)
+    np.testing.assert_array_equal(
+        offsets.to_offsets(offsets.rows_to_strokes(x), y_down=False), expected
+    )
 
 
 @given(strokes=STROKES)
 def test_pictures_show_the_same_strokes(strokes):
-    x = pen.to_offsets(strokes, y_down=False)
-    for shown, stroke in zip(drawing.to_polylines(x), pen.to_strokes(x), strict=True):
+    x = offsets.to_offsets(strokes, y_down=False)
+    for shown, stroke in zip(drawing.to_polylines(x), offsets.to_strokes(x), strict=True):
         np.testing.assert_allclose(shown, stroke)
 
 
 def test_a_first_stroke_of_one_point_runs_into_the_second():
-    x = pen.to_offsets([[[0, 0]], [[1, 2], [3, 4]]], y_down=False)
+    x = offsets.to_offsets([[[0, 0]], [[1, 2], [3, 4]]], y_down=False)
     assert x.tolist() == [[1, 2, 0], [2, 2, 1]]
 
 
 def test_strokes_without_points_are_left_out():
-    x = pen.to_offsets([[], [[0, 0], [1, 2]], [], [[3, 4]]], y_down=False)
+    x = offsets.to_offsets([[], [[0, 0], [1, 2]], [], [[3, 4]]], y_down=False)
     assert x.tolist() == [[1, 2, 1], [2, 2, 1]]
 
 
@@ -82,7 +84,7 @@ def test_strokes_without_points_are_left_out():
 )
 def test_what_no_pen_wrote_is_refused(strokes, message):
     with pytest.raises(ValueError, match=message):
-        pen.to_offsets(strokes, y_down=False)
+        offsets.to_offsets(strokes, y_down=False)
 
 
 @pytest.mark.parametrize(
@@ -96,16 +98,16 @@ def test_what_no_pen_wrote_is_refused(strokes, message):
 )
 def test_offsets_that_are_none_are_refused(x, message):
     with pytest.raises(ValueError, match=message):
-        pen.check_offsets(np.array(x, np.float32))
+        offsets.check_offsets(np.array(x, np.float32))
 
 
 def test_rows_begin_at_the_origin_which_may_be_written_down():
     rows = np.array([[3, 4, 0], [1, 0, 1], [5, 5, 1]], np.int16)
     expected = [[[0, 0], [3, 4], [4, 4]], [[9, 9]]]
     for given_rows in (rows, np.concatenate([np.zeros((1, 3), np.int16), rows])):
-        found = pen.rows_to_strokes(given_rows)
+        found = offsets.rows_to_strokes(given_rows)
         assert [stroke.tolist() for stroke in found] == expected
-    dot = pen.rows_to_strokes(np.array([[0, 0, 1], [3, 4, 0], [1, 0, 1]]))
+    dot = offsets.rows_to_strokes(np.array([[0, 0, 1], [3, 4, 0], [1, 0, 1]]))
     assert [stroke.tolist() for stroke in dot] == [[[0, 0], [0, 0]], [[3, 4], [4, 4]]]
 
 
@@ -123,12 +125,12 @@ def test_rows_begin_at_the_origin_which_may_be_written_down():
 )
 def test_rows_that_are_none_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
-        pen.rows_to_strokes(rows)
+        offsets.rows_to_strokes(rows)
 
 
 def test_cut_lifts_after_each_point_whose_pen_is_1():
     points = np.arange(8.0).reshape(4, 2)
-    found = pen.cut(points, np.array([1, 0, 1, 0]))
+    found = offsets.cut(points, np.array([1, 0, 1, 0]))
     assert [stroke.tolist() for stroke in found] == [[[0, 1]], [[2, 3], [4, 5]], [[6, 7]]]
     with pytest.raises(ValueError, match="pen 3 must be 0 or 1, found -1"):
-        pen.cut(points, np.array([1, 0, 1, -1]))
+        offsets.cut(points, np.array([1, 0, 1, -1]))

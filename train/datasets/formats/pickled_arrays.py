@@ -1,4 +1,4 @@
-"""Reads NumPy object arrays of numbers without unpickling them.
+"""Reads pickled arrays of numbers without unpickling them.
 
 `np.savez` stores arrays of different lengths as an object array, which is a pickle, and unpickling
 runs what a file asks for. Here the pickle's instructions are followed only symbolically: what they
@@ -9,28 +9,18 @@ numbers become arrays; a file that describes anything else is refused.
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 import pickletools
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vrnn_tf import files
-
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What zipfile raises; RuntimeError if a member is encrypted.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError)
 _AXES = 32  # of an array
 _DEPTH = 4  # of lists within lists; savez makes one
 _NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")
-_FIX = "save it with np.savez(file, x=np.concatenate(arrays), length=[len(a) for a in arrays])"
+FIX = "save it with np.savez(file, x=np.concatenate(arrays), length=[len(a) for a in arrays])"
 
 
 class _Name(NamedTuple):
@@ -67,71 +57,6 @@ _STORED = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 _FETCHED = frozenset(("GET", "BINGET", "LONG_BINGET"))
 _SKIPPED = frozenset(("PROTO", "FRAME", "STOP"))
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-
-
-def read_npz(
-    path: str | Path, names: Collection[str] | None = None
-) -> dict[str, np.ndarray | list[np.ndarray]]:
-    """The members of an .npz file: plain ones as arrays, object arrays as lists of arrays.
-
-    Args:
-        path: of the file.
-        names: of the members to read; None for all.
-
-    Raises:
-        ValueError: if a member is damaged, or holds anything but numbers and plain text.
-    """
-    found: dict[str, np.ndarray | list[np.ndarray]] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files.check_zip(archive, Path(path).stat().st_size)
-            for info in archive.infolist():
-                name = info.filename.removesuffix(".npy")
-                if info.filename.endswith(".npy") and (names is None or name in names):
-                    found[name] = _read_member(archive, info)
-    except _DAMAGED as error:
-        raise ValueError(f"is a damaged .npz file: {error}") from None
-    return found
-
-
-def read_object_arrays(
-    path: str | Path, names: Collection[str] | None = None
-) -> dict[str, list[np.ndarray]]:
-    """As `read_npz`, with a plain array `[N, ...]` as the list of its N rows."""
-    return {
-        name: list(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
-        for name, value in read_npz(path, names).items()
-    }
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
-    try:
-        if info.compress_type not in _PACKED:
-            raise ValueError("is packed in a way that NumPy does not know")
-        return _read_npy(archive.read(info))
-    except (ValueError, *_DAMAGED) as error:
-        raise ValueError(f"{info.filename} {error}") from None
-
-
-def _read_npy(content: bytes) -> np.ndarray | list[np.ndarray]:
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"is of the unknown version {version}")
-    body = content[stream.tell() :]
-    if dtype == np.dtype(object):
-        return read_pickle(body)
-    if dtype.hasobject:
-        raise ValueError(f"holds {dtype}, which is not a plain array of numbers; {_FIX}")
-    sizes_exist = all(0 <= n <= len(content) for n in shape)
-    if not sizes_exist or math.prod(shape) * dtype.itemsize != len(body):
-        raise ValueError(f"declares {shape} of {dtype} but has {len(body)} bytes")
-    stream.seek(0)
-    return np.load(stream, allow_pickle=False)
 
 
 def read_pickle(data: bytes) -> list[np.ndarray]:
@@ -196,7 +121,7 @@ class _Machine:
             state = stack.pop()
             stack[-1].state = state
         else:
-            raise ValueError(f"holds {name}, which is not part of a plain array; {_FIX}")
+            raise ValueError(f"holds {name}, which is not part of a plain array; {FIX}")
 
     def _unmark(self) -> list[Any]:
         self._stack = self._outer.pop()
@@ -223,7 +148,7 @@ def _flatten(root: Any, limit: int) -> list[np.ndarray]:
                 arrays[id(node)] = _to_array(node)
             found.append(arrays[id(node)])
         elif depth == _DEPTH or len(pending) + len(inside) + visits > limit:
-            raise ValueError(f"nests its arrays too deeply; {_FIX}")
+            raise ValueError(f"nests its arrays too deeply; {FIX}")
         else:
             pending += [(element, depth + 1) for element in reversed(inside)]
     return found
@@ -238,7 +163,7 @@ def _elements(node: Any) -> Sequence[Any] | None:
         if dtype.function == _DTYPE and dtype.arguments[0] in ("O", "O8", "O4"):
             _check_size(shape, 1, len(elements))
             if len(shape) > 1:
-                raise ValueError(f"holds an object array of {len(shape)} axes, not one; {_FIX}")
+                raise ValueError(f"holds an object array of {len(shape)} axes, not one; {FIX}")
             return elements
     return None
 
@@ -254,7 +179,7 @@ def _to_array(node: Any) -> np.ndarray:
         if order == "K":  # the buffer is in C order, its axes are then permuted
             order, axes = "C", rest[0]
     else:
-        raise ValueError(f"holds {_describe(node)}, not a plain array of numbers; {_FIX}")
+        raise ValueError(f"holds {_describe(node)}, not a plain array of numbers; {FIX}")
     raw, number = _to_bytes(data), _to_dtype(dtype)
     _check_size(shape, number.itemsize, len(raw))
     array: np.ndarray = np.ndarray(shape, number, raw, order=order)
@@ -264,17 +189,17 @@ def _to_array(node: Any) -> np.ndarray:
 def _state(node: _Call) -> tuple[Any, Any, Any, Any]:
     """Shape, dtype, whether in Fortran's order, and data."""
     if node.arguments[0] != _NDARRAY or not isinstance(node.state, tuple):
-        raise ValueError(f"holds {_describe(node.arguments[0])}, not a plain array; {_FIX}")
+        raise ValueError(f"holds {_describe(node.arguments[0])}, not a plain array; {FIX}")
     version, shape, dtype, fortran, data = node.state
     if version != 1:
-        raise ValueError(f"holds an array of an unknown version; {_FIX}")
+        raise ValueError(f"holds an array of an unknown version; {FIX}")
     return shape, dtype, fortran, data
 
 
 def _to_dtype(node: Any) -> np.dtype:
     text, state = node.arguments[0], node.state
     if node.function != _DTYPE or not _NUMBERS.fullmatch(text) or any(state[2:5]):
-        raise ValueError(f"holds an array of {text!r}, not of plain numbers; {_FIX}")
+        raise ValueError(f"holds an array of {text!r}, not of plain numbers; {FIX}")
     return np.dtype(state[1] + text)
 
 
@@ -287,7 +212,7 @@ def _to_bytes(node: Any) -> bytes:
         return node.encode("latin-1")
     if isinstance(node, bytes | bytearray):
         return bytes(node)
-    raise ValueError(f"holds {_describe(node)} in place of numbers; {_FIX}")
+    raise ValueError(f"holds {_describe(node)} in place of numbers; {FIX}")
 
 
 def _check_size(shape: Any, itemsize: int, present: int) -> None:

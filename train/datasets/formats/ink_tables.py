@@ -1,0 +1,70 @@
+"""Reads handwriting from tables of text: comma, semicolon or tab between values."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from .ink import LABELS, Ink, check_labels, cut_points
+
+
+def read_table(path: Path) -> Iterator[Ink]:
+    header, rows = _read_rows(path)
+    places = {name: i for i, name in enumerate(header)}
+
+    def value(row: tuple[int, list[str]], name: str) -> str:
+        return row[1][places[name]] if name in places else ""
+
+    names: set[str] = set()
+    for name, group in groupby(rows, lambda row: value(row, "sequence")):
+        part = list(group)
+        if name in names:
+            raise ValueError(f"sequence {name!r} begins again in line {part[0][0]}")
+        names.add(name)
+        label = check_labels({key: value(part[0], key) for key in LABELS})
+        yield Ink(name, functools.partial(_table_strokes, part, places), False, **label)
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and the number and the values of each line below it."""
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    first_line = content.partition("\n")[0]
+    delimiter = next((mark for mark in "\t;" if mark in first_line), ",")
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
+    header = [name.strip().lower() for name in next(reader, [])]
+    for name in ("x", "y", "pen"):
+        if header.count(name) != 1:
+            raise ValueError(f"the header must name x, y and pen once, found {header[:10]}")
+    rows = []
+    for row in filter(None, reader):
+        if len(row) != len(header):
+            raise ValueError(f"line {reader.line_num} has {len(row)} of {len(header)} values")
+        rows.append((reader.line_num, row))
+    return header, rows
+
+
+def _table_strokes(
+    rows: Sequence[tuple[int, list[str]]], places: Mapping[str, int]
+) -> list[np.ndarray]:
+    names = [name for name in ("x", "y", "pen", "t") if name in places]
+    labels = [places[name] for name in LABELS if name in places]
+    columns = np.zeros((len(rows), len(names)))
+    for i, (line, row) in enumerate(rows):
+        if any(row[place] != rows[0][1][place] for place in labels):
+            raise ValueError(f"line {line}: text, writer or split change within the sequence")
+        for j, name in enumerate(names):
+            try:
+                columns[i, j] = float(row[places[name]])
+            except ValueError:
+                value = f"{row[places[name]]!r:.40}"
+                raise ValueError(f"line {line}: {name} is no number: {value}") from None
+    return cut_points(columns, None)
