@@ -8,6 +8,7 @@ import pytest
 
 from vrnn_tf.media import drawing
 from vrnn_tf.train.datasets import synthetic_handwriting
+from vrnn_tf.train.datasets.synthesis import fonts, layout, motion
 from vrnn_tf.train.datasets.synthetic_handwriting import SyntheticHandwriting
 
 NUM_LINES = 200
@@ -79,7 +80,7 @@ def test_words_and_punctuation():
     assert counts == {2, 3, 4, 5}
 
 
-@pytest.mark.parametrize("font", synthetic_handwriting.FONTS)
+@pytest.mark.parametrize("font", fonts.FONTS)
 @pytest.mark.parametrize("points_per_letter", [10.0, 16.0, 24.0])
 def test_points_per_letter_is_the_sampling_rate(font, points_per_letter):
     written = lines(fonts=(font,), points_per_letter=points_per_letter)
@@ -102,7 +103,7 @@ def test_dots_are_counted_as_strokes():
     )
     rng = np.random.default_rng(0)
     for word, count in {"noun": 1, "nine": 2, "juice": 3, "taxi": 4}.items():
-        assert len(synthetic_handwriting._lay_out(word, hand, rng)) == count, word
+        assert len(layout.lay_out(word, hand, rng)) == count, word
 
 
 def test_offsets_are_in_whiteboard_units():
@@ -114,7 +115,7 @@ def test_offsets_are_in_whiteboard_units():
         hand = synthetic_handwriting._draw_hand(0, line.writer, ("rowmans",))
         if line.text[0] in "aceomnrsuvwxz":  # x-high letters
             heights.append(np.ptp(strokes_of(line)[0][:, 1]) / hand.size)
-    assert np.mean(heights) == pytest.approx(synthetic_handwriting.X_HEIGHT, rel=0.1)
+    assert np.mean(heights) == pytest.approx(layout.X_HEIGHT, rel=0.1)
 
 
 def test_lines_run_to_the_right_within_a_band():
@@ -124,7 +125,7 @@ def test_lines_run_to_the_right_within_a_band():
         width, height = np.ptp(points, axis=0)
         assert 40 * num_letters(line) < width < 350 * num_letters(line)
         # Capital, x-height and descender make about 3.7 x-heights; size and drift the rest.
-        assert height < 7.0 * synthetic_handwriting.X_HEIGHT
+        assert height < 7.0 * layout.X_HEIGHT
         assert points[: len(points) // 10, 0].mean() < points[-len(points) // 10 :, 0].mean()
 
 
@@ -156,7 +157,7 @@ def test_pen_slows_in_bends():
                 speeds.append(between[12:-12])
                 curvatures.append(turn[12:-12] / between[12:-12])
     speed, curvature = np.concatenate(speeds), np.concatenate(curvatures)
-    bent = curvature > 0.5 / synthetic_handwriting.X_HEIGHT  # straight parts are capped
+    bent = curvature > 0.5 / layout.X_HEIGHT  # straight parts are capped
     slope = np.polyfit(np.log(curvature[bent]), np.log(speed[bent]), 1)[0]
     assert -0.5 < slope < -0.2  # the law says -1/3
 
@@ -168,15 +169,15 @@ def test_motion_obeys_the_law_on_a_circle():
     for radius in (0.5, 4.0):
         angle = np.linspace(0.0, 6.0 * np.pi, 2000)
         circle = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        points = synthetic_handwriting._write(circle, hand, 0.05, np.random.default_rng(0))
+        points = motion.write(circle, hand, 0.05, np.random.default_rng(0))
         speeds.append(np.median(np.hypot(*np.diff(points, axis=0).T)))
     assert speeds[1] / speeds[0] == pytest.approx(8.0 ** (1.0 / 3.0), rel=0.05)
 
 
 def test_rounding_keeps_the_ends_and_the_shape():
     corner = np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
-    path = synthetic_handwriting._resample(corner)
-    rounded = synthetic_handwriting._smooth(path, 3.0)
+    path = motion._resample(corner)
+    rounded = motion._smooth(path, 3.0)
     np.testing.assert_allclose(rounded[[0, -1]], corner[[0, -1]], atol=1e-12)
     distance = np.hypot(*(rounded - path).T)
     assert 0.02 < distance.max() < 0.2

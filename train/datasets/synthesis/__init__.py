@@ -1,0 +1,1 @@
+"""Handwriting from stroke fonts: what is written, by whom, where, and how the pen moves."""
