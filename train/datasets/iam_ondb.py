@@ -130,7 +130,7 @@ datasets/iamondb_text, the official ones on the distributor's download page.
                 shown = ", ".join(absent[:_SHOWN]) + (", ..." if len(absent) > _SHOWN else "")
                 count = len(absent) + len(present[split])
                 reason = f"{len(absent)} of {count} forms of the list are missing: {shown}"
-                self._skip(Path("lineStrokes"), split, ValueError(reason))
+                self.skip(Path("lineStrokes"), split, ValueError(reason))
         return present
 
     def _carve(
@@ -162,7 +162,7 @@ datasets/iamondb_text, the official ones on the distributor's download page.
             text = _read_transcription(path, max(numbers))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            self._skip(path, "", ValueError(f"{reason}; the lines are kept without text"))
+            self.skip(path, "", ValueError(f"{reason}; the lines are kept without text"))
             text = [""] * max(numbers)
         for number, line in numbers.items():
             yield Item(line, line.stem, (text[number - 1], writers[form]))

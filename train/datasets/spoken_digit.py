@@ -54,7 +54,7 @@ unpacks to:
         for path in {path.name: path for path in self.recordings(folder).values()}.values():
             name = _NAME.fullmatch(path.name)
             if name is None:
-                self._skip(path, "", ValueError("not named digit_speaker_index.wav"))
+                self.skip(path, "", ValueError("not named digit_speaker_index.wav"))
                 continue
             index = int(name[3])
             split = next((s for s, indices in _SPLITS.items() if index in indices), "train")

@@ -133,11 +133,11 @@ pen is 1 on the last point of a stroke; t is in seconds.
             try:
                 found = self._parse(path)
             except Exception as error:  # whatever a parser raises on a damaged file
-                self._skip(path, "", error)
+                self.skip(path, "", error)
                 continue
             for ink, x in found:
                 if isinstance(x, ValueError):
-                    self._skip(path, ink.name, x)
+                    self.skip(path, ink.name, x)
                 else:
                     sound.append((Item(path, path.relative_to(parent).as_posix()), ink))
         if not sound:

@@ -1,4 +1,4 @@
-"""Setting examples aside for validation and test where a data set has no such split."""
+"""Sets whole groups aside for validation where a data set comes without such a split."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def carve(sizes: Mapping[Key, int], fraction: float) -> set[Key]:
     """Chooses whole groups (writers, speakers, forms) for validation.
 
     Groups are taken in the order of a hash of their names until they hold at least `fraction` of
-    the examples: the choice depends neither on the order of the files nor on a seed, and never
+    the examples. The choice depends neither on the order of the files nor on a seed, and it never
     leaves training empty.
 
     Args:
         sizes: `{group: number of examples}`.
-        fraction: of the examples, between 0 and 1.
+        fraction: how much of the examples to choose, between 0 and 1.
 
     Raises:
         ValueError: if there are fewer than two groups.
@@ -45,10 +45,10 @@ def carve(sizes: Mapping[Key, int], fraction: float) -> set[Key]:
     )
     wanted = fraction * sum(sizes.values())
     chosen: set[Key] = set()
-    held = 0
+    size = 0
     for group in ordered[:-1]:
-        if chosen and held >= wanted:
+        if chosen and size >= wanted:
             break
         chosen.add(group)
-        held += sizes[group]
+        size += sizes[group]
     return chosen

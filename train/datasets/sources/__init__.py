@@ -1,1 +1,1 @@
-"""The files of a user or of a distributor: how they are found, compared, unpacked, fetched."""
+"""The files of a user or of a distributor: finds, compares, unpacks and fetches them."""

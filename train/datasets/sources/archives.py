@@ -1,4 +1,4 @@
-"""Unpacks archives, once and only into a folder of their own."""
+"""Unpacks archives: once, whole, and into a folder that holds nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from .fingerprint import digest
 
 
 def unpack_once(archives: Sequence[Path], parent: Path) -> Path:
-    """A folder with what all archives hold; unpacked on the first call, whole or not at all."""
+    """Returns a folder with the contents of all archives. The first call unpacks them.
+
+    Args:
+        archives: tar and zip files.
+        parent: the folder that gets a folder for these archives.
+
+    Raises:
+        ValueError: if one is damaged, declares implausibly many bytes, or has a member that would
+            lie outside of the folder. Nothing is left then.
+    """
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in archives]
     target = parent / digest(stats)
     if target.is_dir():
@@ -33,12 +42,12 @@ def _unpack(path: Path, target: Path) -> None:
         else:
             with tarfile.open(path) as tar:
                 tar.extractall(target, _plausible(tar, path.stat().st_size), filter="data")
-    except Exception as error:  # tarfile, zipfile, zlib and lzma have errors of their own
+    except Exception as error:  # tarfile, zipfile, zlib and lzma each raise errors of their own
         raise ValueError(f"{path} cannot be unpacked: {error}. Fetch it again.") from None
 
 
 def _plausible(archive: tarfile.TarFile, size: int) -> Iterator[tarfile.TarInfo]:
-    """The members of an archive of `size` bytes as they come, while they can be in it."""
+    """Yields the members of an archive of `size` bytes as long as they can all be in it."""
     declared = 0
     for member in archive:
         declared += member.size

@@ -13,14 +13,14 @@ _PATIENCE = 20.0  # seconds without a byte, after which a download is given up
 
 
 def download(sources: Mapping[str, tuple[str, str]], folder: Path) -> None:
-    """Fetches files into a folder, unless they are there.
+    """Fetches files into a folder, except those that it holds already.
 
     Args:
         sources: `{file name: (url, sha256)}`.
-        folder: for the files.
+        folder: where the files are put.
 
     Raises:
-        ValueError: if a file cannot be fetched, or is another one.
+        ValueError: if a file cannot be fetched, or its checksum is another one.
     """
     for name, (url, digest) in sources.items():
         path = folder / name
@@ -40,5 +40,5 @@ def _fetch(url: str, digest: str, path: Path) -> None:
             file.flush()
             if files.sha256(temporary) != digest:
                 raise ValueError(f"{url} is not the file that is expected (SHA-256 {digest}).")
-    except OSError as error:  # URLError and TimeoutError are
+    except OSError as error:  # URLError and TimeoutError are subclasses
         raise ValueError(f"{url} cannot be fetched: {error}. {advice}") from None

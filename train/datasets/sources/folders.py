@@ -1,4 +1,4 @@
-"""What lies in a folder."""
+"""Finds the files in a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def visible_files(folder: Path, recursive: bool = True) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder. Name one that exists.")
-    found = []
+    files: list[Path] = []
     entered: set[str] = set()  # a link may lead back to a folder above it
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith(".")) * recursive
@@ -26,9 +26,9 @@ def visible_files(folder: Path, recursive: bool = True) -> list[Path]:
             continue
         entered.add(os.path.realpath(parent))
         paths = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-        # A link that leads nowhere is kept, to be named when it is read; a pipe would never end.
-        found += [path for path in paths if path.is_file() or not path.exists()]
-    return found
+        # A link that leads nowhere is kept, so that reading it names it. A pipe would never end.
+        files += [path for path in paths if path.is_file() or not path.exists()]
+    return files
 
 
 def files_with(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -37,7 +37,13 @@ def files_with(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def find_missing(folder: Path, needed: Sequence[str], suffixes: Collection[str]) -> str:
-    """What is not in a folder, for people; "" if everything is."""
+    """Says what is not in a folder, for people; "" if nothing is missing.
+
+    Args:
+        folder: the folder.
+        needed: names of files or folders directly below it.
+        suffixes: if given, a file at any depth must have one of them.
+    """
     for name in needed:
         if not (folder / name).exists():
             return name
@@ -47,5 +53,5 @@ def find_missing(folder: Path, needed: Sequence[str], suffixes: Collection[str])
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name is that of an archive that `Builder.unpack` opens."""
+    """Whether a file has the name of an archive that `archives.unpack_once` opens."""
     return path.name.lower().endswith(_ARCHIVES)
