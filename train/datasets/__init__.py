@@ -18,10 +18,10 @@ from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice
 
 CLASSES = {
-    "synthetic_handwriting": "BuiltIn",
+    "synthetic_handwriting": "BuiltInHandwriting",
     "iam_ondb": "IamOndb",
     "omniglot_strokes": "OmniglotStrokes",
-    "strokes": "OwnStrokes",
+    "strokes": "StrokeFiles",
     "timit": "Timit",
     "blizzard2013": "Blizzard2013",
     "speech_accent_archive": "SpeechAccentArchive",

@@ -51,7 +51,7 @@ class Options:
         check_fraction("validation_fraction", self.validation_fraction)
 
 
-class OwnStrokes(PenBuilder):
+class StrokeFiles(PenBuilder):
     """One's own handwriting, from a folder or a single file.
 
     InkML (.inkml, or .xml with the root `ink`), one sequence a file: the points of every trace but

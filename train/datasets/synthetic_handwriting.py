@@ -1,28 +1,29 @@
 """Handwriting made from stroke fonts: the built-in data set, without network or data files.
 
-Short phrases of common English words are laid out with the single-stroke Hershey fonts and written
-by simulated writers, the way an electronic whiteboard would record them. Each writer has a hand of
-their own (joined script or print, slant, size, spacing, tremor, speed, a drifting baseline) and no
-two letters of a writer are alike. The pen moves as hands do: it starts and stops with minimum jerk
-and slows in bends by the two-thirds power law, and it is sampled at equal steps of time, so points
-are dense where the pen is slow.
+Simulated writers write short phrases of common English words with the single-stroke Hershey fonts,
+as an electronic whiteboard would record them. Each writer has a hand of their own (joined script or
+print, slant, size, spacing, tremor, speed, a drifting baseline), and no two letters of a writer are
+alike. The pen moves as hands do: it starts and stops with minimum jerk and slows in bends by the
+two-thirds power law. It is sampled at equal steps of time, so points are dense where it is slow.
+`synthesis` holds the fonts, the hands, the phrases, the layout and the motion.
 
-Format, that of IAM-OnDB: `x [T, 3]` float32 with columns (dx, dy, pen). Row t moves the pen by
-(dx, dy) from where it was; `pen` is 1 if the point reached is the last of its stroke, else 0. The
-row after a pen of 1 is the jump to the next stroke. The line starts at the origin with the pen
-down, and its last row has pen 1. Unit: whiteboard units, in which a lower-case x is about 100 high;
-y points up. A typical offset is 10 to 60 units long.
+The format is that of IAM-OnDB: `x [T, 3]` float32 with columns (dx, dy, pen). Row t moves the pen
+by (dx, dy) from where it was; `pen` is 1 if the point reached is the last of its stroke, else 0.
+The row after a pen of 1 is the jump to the next stroke. The line starts at the origin with the pen
+down, and its last row has pen 1. The unit is that of a whiteboard: a lower-case x is about 100
+high. y points up. A typical offset is 10 to 60 units long.
 
-A line is a pure function of (options, index), so any part of the stream can be read, in any order
-and from any process.
+A line is a pure function of (options, index). Any process can read any part of the stream, in any
+order.
 
-Not realistic: every writer knows the same two alphabets, so allographs, spelling mistakes,
-corrections and ligatures beyond the plain join are missing; style is drawn trait by trait from
-uniform ranges rather than from people; the words follow no grammar; letter shapes do not depend on
-their neighbours except where they join; there is no sensor noise and no dropped sample.
+This is what is not realistic. Every writer knows the same two alphabets, so there are no
+allographs, spelling mistakes or corrections, and no ligatures but the join of neighbours. The
+traits of a hand are drawn one by one from uniform ranges rather than from people. The words follow
+no grammar. The shape of a letter depends on its neighbours only where they join. There is no noise
+of a sensor, and no sample is dropped.
 
-The fonts are Dr. A. V. Hershey's (National Bureau of Standards), read from the package
-Hershey-Fonts (MIT licence).
+The fonts are Dr. A. V. Hershey's (National Bureau of Standards). The package Hershey-Fonts (MIT
+licence) holds them.
 
 References:
     Flash and Hogan 1985, The coordination of arm movements (minimum jerk).
@@ -37,7 +38,7 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,17 @@ from vrnn_tf.validation import check_choice, check_integer, check_number
 
 from .. import store
 from . import Splits
+from .formats.offsets import strokes_to_rows
 from .synthesis.fonts import FONT_FACTS, FONTS
 from .synthesis.hands import Hand, draw_hand
 from .synthesis.layout import deform, lay_out
 from .synthesis.motion import write
-from .synthesis.phrases import compose_text
+from .synthesis.phrases import compose_phrase
 
 UNITS = "whiteboard units: a lower-case x is about 100 high, y up"
 MAX_WORDS = 1_000  # of a line
 MAX_POINTS_PER_LETTER = 1_000.0
-MAX_LINES = 10_000_000  # of a split; they take hours
+MAX_LINES = 10_000_000  # of a split, which takes hours to draw
 MIN_POINTS_PER_LETTER = 4.0  # with fewer, letters cannot be told apart
 
 
@@ -69,7 +71,7 @@ class Line:
     Attributes:
         x: `[T, 3]` float32, columns (dx, dy, pen), in whiteboard units with y up; see the module.
         text: What is written.
-        writer: Who wrote it, in `[0, num_writers)`.
+        writer: The number of the writer, in `[0, num_writers)`.
     """
 
     x: np.ndarray
@@ -88,7 +90,7 @@ class SyntheticHandwriting:
         min_words: Fewest words in a line, at least 1.
         max_words: Most words in a line, at least `min_words`.
         points_per_letter: Mean number of points a letter takes, at least 4. Fast and slow writers
-            lie about a fifth to either side.
+            differ from it by about a fifth.
         fonts: The alphabets to write with, from `FONTS`: "scripts" is joined, "rowmans" is print.
             Each writer has one, drawn uniformly.
 
@@ -138,10 +140,10 @@ class SyntheticHandwriting:
         rng = _generator(self.seed, _LINE_STREAM, index)
         writer = int(rng.integers(self.num_writers))
         hand = _draw_hand(self.seed, writer, self.fonts)
-        text = compose_text(rng, self.min_words, self.max_words)
+        text = compose_phrase(rng, self.min_words, self.max_words)
         time_step = hand.speed * FONT_FACTS[hand.font].letter_time / self.points_per_letter
         strokes = [write(path, hand, time_step, rng) for path in lay_out(text, hand, rng)]
-        return Line(_to_offsets(deform(strokes, hand, rng)), text, writer)
+        return Line(strokes_to_rows(deform(strokes, hand, rng)), text, writer)
 
     def lines(self, start: int, stop: int) -> Iterator[Line]:
         """Yields the lines `start, ..., stop - 1`.
@@ -154,7 +156,7 @@ class SyntheticHandwriting:
         return map(self.line, range(start, stop))
 
 
-# Writers and lines draw from streams of their own, so that neither depends on the other's count.
+# Writers and lines draw from different streams, so that neither depends on the other's count.
 _LINE_STREAM, _HAND_STREAM = 0, 1
 
 
@@ -167,14 +169,6 @@ def _draw_hand(seed: int, writer: int, fonts: tuple[str, ...]) -> Hand:
     return draw_hand(_generator(seed, _HAND_STREAM, writer), fonts)
 
 
-def _to_offsets(strokes: list[np.ndarray]) -> np.ndarray:
-    """Turns strokes `[n, 2]` of absolute points into offsets and pen flags `[T, 3]` float32."""
-    points = np.concatenate(strokes)
-    pen = np.zeros(len(points))
-    pen[np.cumsum([len(stroke) for stroke in strokes]) - 1] = 1.0
-    return np.column_stack([np.diff(points, axis=0), pen[1:]]).astype(np.float32)
-
-
 def load(
     num_train: int,
     num_validation: int,
@@ -183,34 +177,29 @@ def load(
     folder: Path | None = None,
     **options: Any,
 ) -> Splits:
-    """Training and validation lines; validation lines have writers in common with training.
+    """Draws lines to train on and further lines to validate on. Both have the same writers.
 
     Args:
         num_train: how many lines to train on.
-        num_validation: how many further lines to validate on.
+        num_validation: how many lines to validate on.
         seed: an integer >= 0.
-        memory: bytes that a split may take; a larger one is kept in `folder`.
-        folder: for what is larger.
-        **options: of `SyntheticHandwriting`.
+        memory: how many bytes a split may take in memory.
+        folder: where a split is kept that takes more; None to keep everything in memory.
+        **options: the other fields of `SyntheticHandwriting`.
 
     Raises:
-        ValueError: if an option is unknown or out of range.
+        ValueError: if an argument is out of range or an option is unknown.
     """
-    known = [field.name for field in dataclasses.fields(SyntheticHandwriting)]
-    for name in options:
-        check_choice("option of synthetic_handwriting", name, known)
     for name, count in (("num_train", num_train), ("num_validation", num_validation)):
         if count > MAX_LINES:
             raise ValueError(f"`{name}` must be at most {MAX_LINES}. Received {count}.")
-    if isinstance(options.get("fonts"), list):
-        options["fonts"] = tuple(options["fonts"])
-    source = SyntheticHandwriting(seed=seed, **options)
+    stream = _make_stream({"seed": seed, **options})
 
     def draw(start: int, stop: int) -> Sequence[np.ndarray]:
-        lines = (line.x for line in source.lines(start, stop))
+        lines = (line.x for line in stream.lines(start, stop))
         if folder is None:
             return list(lines)
-        key = repr((__version__, source, start, stop))
+        key = repr((__version__, stream, start, stop))
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return store.collect(lines, memory, folder / f"sequences-{digest}")
 
@@ -218,33 +207,39 @@ def load(
     return Splits(draw(0, num_train), draw(num_train, total), [], Strokes(UNITS))
 
 
-class BuiltIn:
-    """The data set as `datasets.get` gives it: drawn when it is loaded, nothing to prepare."""
+def _make_stream(options: Mapping[str, Any]) -> SyntheticHandwriting:
+    names = [field.name for field in dataclasses.fields(SyntheticHandwriting)]
+    for name in options:
+        check_choice("option of synthetic_handwriting", name, names)
+    return SyntheticHandwriting(**options)
+
+
+class BuiltInHandwriting:
+    """The data set as `datasets.get` gives it. It draws the lines when it is loaded."""
 
     name = "synthetic_handwriting"
     KIND = "strokes"
-    SUMMARY = "the built-in data: handwriting made from stroke fonts, without network or files"
+    SUMMARY = "The built-in data: handwriting made from stroke fonts, without network or files"
     CITATION = ""
     LICENSE = "Hershey fonts: free to use with attribution; package Hershey-Fonts: MIT."
     HOMEPAGE = ""
-    LAYOUT = "Nothing to fetch: the lines are drawn when they are needed."
+    LAYOUT = "There is nothing to fetch: the lines are drawn when they are needed."
     DOWNLOADS: dict[str, tuple[str, str]] = {}
     Options = SyntheticHandwriting
 
     @classmethod
     def prepare(
         cls, data_dir=None, prepared_dir=None, strict=False, beam=None, **options
-    ) -> BuiltIn:
-        """Checks the arguments: there is nothing else to do.
+    ) -> BuiltInHandwriting:
+        """Checks the arguments. There is nothing to prepare.
 
         Raises:
-            ValueError: if there is something to read or someone to read it, or an option is unknown
-                or out of range.
+            ValueError: if `data_dir` or `beam` is given, or an option is unknown or out of range.
         """
         for name, value in {"data_dir": data_dir, "beam": beam}.items():
             if value is not None:
                 raise ValueError(f"{cls.name} reads no files. Received {name}={str(value)!r}.")
-        load(0, 0, **{"seed": 0, **options})
+        _make_stream(options)
         return cls()
 
     @classmethod
@@ -260,10 +255,22 @@ class BuiltIn:
         memory: float = math.inf,
         **options: Any,
     ) -> Splits:
-        """As `load` of this module; 10,000 and 500 lines unless it is said otherwise.
+        """Draws the lines, see `load` of this module. There is no test split.
+
+        Args:
+            num_train: how many lines to train on; 10,000 if None.
+            num_validation: how many further lines to validate on; 500 if None.
+            seed: the seed of the writers and of the lines.
+            test: not used.
+            data_dir: must be None.
+            prepared_dir: where a split is kept that takes more than `memory`;
+                `$TFDS_DATA_DIR` or ~/tensorflow_datasets if None.
+            strict: not used.
+            memory: how many bytes a split may take in memory.
+            **options: the fields of `SyntheticHandwriting`.
 
         Raises:
-            ValueError: as `prepare`.
+            ValueError: if an argument is out of range or an option is unknown.
         """
         cls.prepare(data_dir, prepared_dir, strict, **options)
         sizes = (num_train or 10_000, num_validation or 500)
@@ -273,4 +280,5 @@ class BuiltIn:
 
     @staticmethod
     def facts() -> dict[str, Any]:
+        """There is nothing to report of a preparation."""
         return {}

@@ -18,7 +18,7 @@ from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders.options import Configuration
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
-OwnStrokes = datasets.get("strokes")
+StrokeFiles = datasets.get("strokes")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "unipen"
 
 POINTS = [(10, 20), (13, 16), (13, 26), (40, 20), (50, 21), (49, 20)]
@@ -80,15 +80,15 @@ TRACES = trace("10 20, 13 16, 13 26") + trace("40 20") + trace("50 21, 49 20")
 
 @pytest.fixture
 def prepare(tmp_path):
-    return functools.partial(OwnStrokes.prepare, prepared_dir=tmp_path / "prepared")
+    return functools.partial(StrokeFiles.prepare, prepared_dir=tmp_path / "prepared")
 
 
 def contents(source, unused, **options):
     """What a file or a folder holds, `{file/name: x, or reason}`, without keeping records of it."""
     configuration = Configuration(
-        name="test", version=OwnStrokes.VERSION, options=OwnStrokes.Options(**options)
+        name="test", version=StrokeFiles.VERSION, options=StrokeFiles.Options(**options)
     )
-    builder = OwnStrokes(data_dir=unused, config=configuration)
+    builder = StrokeFiles(data_dir=unused, config=configuration)
     builder.note(skipped={"count": 0, "files": {}})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkippedFileWarning)
@@ -205,7 +205,7 @@ def test_stroke3_keeps_the_splits_of_the_file(tmp_path, prepare):
     assert sorted(found) == sorted(
         [flipped(rows[0].tolist()), cut_short, flipped(rows[2].tolist())]
     )
-    splits = OwnStrokes.load(data_dir=path, prepared_dir=tmp_path / "prepared", test=True)
+    splits = StrokeFiles.load(data_dir=path, prepared_dir=tmp_path / "prepared", test=True)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [3, 2, 1]
 
 
@@ -722,7 +722,7 @@ def test_what_is_written_comes_back(tmp_path_factory, lengths, seed, kind):
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the development data are not beside the checkout")
 def test_the_real_lines_of_unipen(tmp_path):
-    builder = OwnStrokes.prepare(DATA, tmp_path / "prepared")
+    builder = StrokeFiles.prepare(DATA, tmp_path / "prepared")
     facts = builder.facts()
     assert facts["records"] == {"train": 4986, "validation": 978}
     assert facts["skipped"]["count"] == 0

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from vrnn_tf.media import drawing
+from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets import synthetic_handwriting
+from vrnn_tf.train.datasets.formats import offsets
 from vrnn_tf.train.datasets.synthesis import fonts, layout, motion
 from vrnn_tf.train.datasets.synthetic_handwriting import SyntheticHandwriting
 
@@ -63,7 +65,7 @@ def test_format():
 
 def test_offsets_and_pen_describe_the_same_strokes():
     strokes = [np.array([[5.0, 1.0], [6.0, 2.0], [8.0, 2.0]]), np.array([[9.0, 9.0], [9.0, 8.0]])]
-    x = synthetic_handwriting._to_offsets(strokes)
+    x = offsets.strokes_to_rows(strokes)
     np.testing.assert_array_equal(x[:, 2], [0, 1, 0, 1])
     for drawn, stroke in zip(drawing.to_polylines(x), strokes, strict=True):
         np.testing.assert_array_equal(drawn + strokes[0][0], stroke)
@@ -223,3 +225,9 @@ def test_bad_indices_are_refused():
         data.line(-1)
     with pytest.raises(ValueError, match="`stop` must be an integer >= 5. Received 4"):
         data.lines(5, 4)
+
+
+@pytest.mark.parametrize("name", ["folder", "num_train", "words"])
+def test_other_options_are_refused(name):
+    with pytest.raises(ValueError, match=f"option of synthetic_handwriting.*Received '{name}'"):
+        datasets.get("synthetic_handwriting").prepare(**{name: 3})

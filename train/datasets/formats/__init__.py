@@ -1,1 +1,1 @@
-"""Readers of file formats, which know nothing of data sets."""
+"""Readers of file formats. They know nothing of data sets."""

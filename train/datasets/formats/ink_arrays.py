@@ -17,6 +17,11 @@ Arrays = Mapping[str, Any]
 
 
 def read_arrays(path: Path) -> Iterator[Ink]:
+    """Reads the sequences of an .npz file, whose arrays `strokes.StrokeFiles` describes.
+
+    Raises:
+        ValueError: if the file is damaged, or its arrays are not those of handwriting.
+    """
     arrays = read_npz(path)
     if any(key in arrays for key in SPLITS):
         return _read_stroke3(arrays)
@@ -39,7 +44,13 @@ def _read_stroke3(arrays: Arrays) -> Iterator[Ink]:
 def _read_flat(
     arrays: Arrays, names: Iterable[str], make: Callable[..., list[np.ndarray]]
 ) -> Iterator[Ink]:
-    """Sequences of flat arrays; `make` gets the columns of each and its points per second."""
+    """Reads arrays that hold all sequences one after the other.
+
+    Args:
+        arrays: the arrays of the file.
+        names: the names of the arrays that are the columns.
+        make: makes the strokes of a sequence from its columns and its points per second.
+    """
     columns = _columns(arrays, names)
     length = np.atleast_1d(arrays.get("length", len(columns)))
     if length.dtype.kind not in "iu" or length.ndim != 1 or (length < 0).any():
@@ -52,12 +63,12 @@ def _read_flat(
     rates = _rates(arrays, len(length))
     for i, end in enumerate(np.cumsum(length)):
         part = columns[end - length[i] : end]
-        label = {name: values[i] for name, values in labels.items()}
-        yield Ink(str(i), functools.partial(make, part, rates[i]), False, **check_labels(label))
+        named = check_labels({name: values[i] for name, values in labels.items()})
+        yield Ink(str(i), functools.partial(make, part, rates[i]), False, **named)
 
 
 def _columns(arrays: Arrays, names: Iterable[str]) -> np.ndarray:
-    """float64 `[N, 3]` or, with times, `[N, 4]`, of arrays `[N]` or `[N, D]`."""
+    """Joins arrays `[N]` or `[N, D]` to columns, float64 `[N, 3]` or, with times, `[N, 4]`."""
     parts = []
     for name in names:
         part = arrays.get(name)
@@ -74,6 +85,7 @@ def _columns(arrays: Arrays, names: Iterable[str]) -> np.ndarray:
 
 
 def _row_strokes(rows: np.ndarray, rate: float | None) -> list[np.ndarray]:
+    """Strokes of rows (dx, dy, pen), with times if the rate is known."""
     if len(rows) and rows[-1, 2] == 2:
         rows = np.concatenate([rows[:-1], [[*rows[-1, :2], 1.0]]])
     strokes = rows_to_strokes(rows)
@@ -85,6 +97,7 @@ def _row_strokes(rows: np.ndarray, rate: float | None) -> list[np.ndarray]:
 
 
 def _rates(arrays: Arrays, count: int) -> list[float | None]:
+    """The points per second of each sequence; None where the file does not say."""
     if "points_per_second" not in arrays:
         return [None] * count
     rates = np.broadcast_to(arrays["points_per_second"], (count,)).astype(np.float64)
@@ -94,6 +107,7 @@ def _rates(arrays: Arrays, count: int) -> list[float | None]:
 
 
 def _labels(arrays: Arrays, name: str, count: int) -> list[str]:
+    """One label of each sequence; "" where the file does not say."""
     if name not in arrays:
         return [""] * count
     values = np.atleast_1d(arrays[name])

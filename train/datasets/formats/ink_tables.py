@@ -1,4 +1,4 @@
-"""Reads handwriting from tables of text: comma, semicolon or tab between values."""
+"""Reads handwriting from text files whose values are divided by commas, semicolons or tabs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ import numpy as np
 
 from .ink import LABELS, Ink, check_labels, cut_points
 
+Row = tuple[int, list[str]]  # the number of the line, and its values
+
 
 def read_table(path: Path) -> Iterator[Ink]:
+    """Reads the sequences of a table, whose columns `strokes.StrokeFiles` describes.
+
+    Raises:
+        ValueError: if the file is not UTF-8, its header or a line is malformed, or the rows of a
+            sequence do not stand together.
+    """
     header, rows = _read_rows(path)
     places = {name: i for i, name in enumerate(header)}
 
-    def value(row: tuple[int, list[str]], name: str) -> str:
+    def value(row: Row, name: str) -> str:
         return row[1][places[name]] if name in places else ""
 
     names: set[str] = set()
@@ -27,12 +35,12 @@ def read_table(path: Path) -> Iterator[Ink]:
         if name in names:
             raise ValueError(f"sequence {name!r} begins again in line {part[0][0]}")
         names.add(name)
-        label = check_labels({key: value(part[0], key) for key in LABELS})
-        yield Ink(name, functools.partial(_table_strokes, part, places), False, **label)
+        labels = check_labels({label: value(part[0], label) for label in LABELS})
+        yield Ink(name, functools.partial(_table_strokes, part, places), False, **labels)
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and the number and the values of each line below it."""
+def _read_rows(path: Path) -> tuple[list[str], list[Row]]:
+    """The names in the header, and the rows below it."""
     try:
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -52,9 +60,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return header, rows
 
 
-def _table_strokes(
-    rows: Sequence[tuple[int, list[str]]], places: Mapping[str, int]
-) -> list[np.ndarray]:
+def _table_strokes(rows: Sequence[Row], places: Mapping[str, int]) -> list[np.ndarray]:
+    """The strokes of a sequence; `places` says in which column a name stands."""
     names = [name for name in ("x", "y", "pen", "t") if name in places]
     labels = [places[name] for name in LABELS if name in places]
     columns = np.zeros((len(rows), len(names)))

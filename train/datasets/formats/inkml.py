@@ -13,23 +13,23 @@ import numpy as np
 
 from .ink import Ink
 
-# A value of a trace: https://www.w3.org/TR/InkML/#trace
+# One value in the text of a trace, see https://www.w3.org/TR/InkML/#trace.
 _VALUE = re.compile(
-    r"""(?P<mode>[!'"]?)\s?(?P<sign>-?)\s?  # runs of blanks are gone
+    r"""(?P<mode>[!'"]?)\s?(?P<sign>-?)\s?  # the caller leaves single blanks
         (?:\#(?P<hex>[0-9A-Fa-f]+)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))
         |(?P<other>[TF*?])""",
     re.VERBOSE,
 )
-_SECONDS = {"": 1e-3, "ms": 1e-3, "s": 1.0}  # of the units of T
+_SECONDS = {"": 1e-3, "ms": 1e-3, "s": 1.0}  # in a unit of the channel T
 
 
-class _Format(NamedTuple):
-    """Which channels a trace has.
+class _TraceFormat(NamedTuple):
+    """How the text of a trace is read.
 
     Attributes:
-        places: of X, Y and, if its unit is known, T among the values of a point.
-        factors: of the same.
-        size: how many values each point has, without those of intermittent channels.
+        places: where X, Y and, if its unit is known, T stand among the values of a point.
+        factors: what the values at these places are multiplied by.
+        size: how many values each point has at least; intermittent channels may follow.
         y_down: whether y grows downwards.
     """
 
@@ -40,6 +40,12 @@ class _Format(NamedTuple):
 
 
 def read_inkml(path: Path) -> Iterator[Ink]:
+    """Reads the sequence of an InkML file.
+
+    Raises:
+        ValueError: if it is no InkML, or its channels are not those of handwriting.
+        xml.etree.ElementTree.ParseError: if it is no XML.
+    """
     root = ET.parse(path).getroot()
     if _tag(root) != "ink":
         raise ValueError(f"is not InkML: its root is {_tag(root)!r}, not 'ink'")
@@ -47,46 +53,49 @@ def read_inkml(path: Path) -> Iterator[Ink]:
     traces = [
         element
         for child in root
-        if _tag(child) != "definitions"  # what stands there is referred to, and not yet ink
+        if _tag(child) != "definitions"  # a trace there is not drawn until something refers to it
         for element in child.iter()
         if _tag(element) == "trace"
     ]
-    shape = _read_format(root)
-    strokes = functools.partial(_trace_strokes, traces, shape)
+    form = _find_format(root)
+    strokes = functools.partial(_trace_strokes, traces, form)
     text, writer = notes.get("truth", "").strip(), notes.get("writer", "").strip()
-    yield Ink("", strokes, shape.y_down, text, writer)
+    yield Ink("", strokes, form.y_down, text, writer)
 
 
 def _tag(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]  # without its namespace
 
 
-def _read_format(root: ET.Element) -> _Format:
-    formats = {
-        tuple(
-            (channel.get("name", ""), channel.get("orientation", "+ve"), channel.get("units", ""))
-            for path in ("{*}channel", "{*}regularChannels/{*}channel")
-            for channel in element.iterfind(path)
-        )
-        for element in root.iterfind(".//{*}traceFormat")
-    }
+def _find_format(root: ET.Element) -> _TraceFormat:
+    """The format that the file declares; X and Y alone if it declares none."""
+    formats = {_channels(element) for element in root.iterfind(".//{*}traceFormat")}
     if len(formats) > 1:
         raise ValueError("declares several traceFormats, of which only one is read; split the file")
-    declared = next(iter(formats), ()) or (("X", "+ve", ""), ("Y", "+ve", ""))
-    names = [name for name, _, _ in declared]
+    channels = next(iter(formats), ()) or (("X", "+ve", ""), ("Y", "+ve", ""))
+    names = [name for name, _, _ in channels]
     if names.count("X") != 1 or names.count("Y") != 1:
         raise ValueError(f"must have the channels X and Y once, found {names}")
     x, y = names.index("X"), names.index("Y")
-    if declared[x][1] == "-ve":
+    if channels[x][1] == "-ve":
         raise ValueError("x grows to the left, which is not read; turn it round")
-    result = _Format([x, y], [1.0, 1.0], len(declared), declared[y][1] != "-ve")
-    if "T" in names and declared[names.index("T")][2] in _SECONDS:
-        result.places.append(names.index("T"))
-        result.factors.append(_SECONDS[declared[names.index("T")][2]])
-    return result
+    form = _TraceFormat([x, y], [1.0, 1.0], len(channels), channels[y][1] != "-ve")
+    if "T" in names and channels[names.index("T")][2] in _SECONDS:
+        form.places.append(names.index("T"))
+        form.factors.append(_SECONDS[channels[names.index("T")][2]])
+    return form
 
 
-def _trace_strokes(traces: Sequence[ET.Element], shape: _Format) -> list[np.ndarray]:
+def _channels(trace_format: ET.Element) -> tuple[tuple[str, str, str], ...]:
+    """The name, the orientation and the unit of each regular channel."""
+    return tuple(
+        (channel.get("name", ""), channel.get("orientation", "+ve"), channel.get("units", ""))
+        for path in ("{*}channel", "{*}regularChannels/{*}channel")
+        for channel in trace_format.iterfind(path)
+    )
+
+
+def _trace_strokes(traces: Sequence[ET.Element], form: _TraceFormat) -> list[np.ndarray]:
     strokes: list[np.ndarray] = []
     for number, trace in enumerate(traces, 1):
         kind = trace.get("type", "penDown")
@@ -95,17 +104,17 @@ def _trace_strokes(traces: Sequence[ET.Element], shape: _Format) -> list[np.ndar
         if kind != "penDown" or trace.get("continuation"):
             raise ValueError(f"trace {number} is {kind} or continued, which is not read; join it")
         try:
-            points = _trace_points(trace.text or "", shape)
+            points = _trace_points(trace.text or "", form)
         except ValueError as error:
             raise ValueError(f"trace {number}: {error}") from None
-        if len(points) and points.shape[1] == 3:  # each may count from its own beginning
+        if len(points) and points.shape[1] == 3:  # each trace may count from its beginning
             points[:, 2] += (strokes[-1][-1, 2] if strokes else 0.0) - points[0, 2]
         if len(points):
             strokes.append(points)
     return strokes
 
 
-def _trace_points(text: str, shape: _Format) -> np.ndarray:
+def _trace_points(text: str, form: _TraceFormat) -> np.ndarray:
     points = " ".join(text.split()).split(",")
     if not points[-1].strip():
         points.pop()
@@ -114,20 +123,20 @@ def _trace_points(text: str, shape: _Format) -> np.ndarray:
         if _VALUE.sub("", point).strip():
             raise ValueError(f"point {number} is not a list of values: {point!r:.40}")
         rows.append(list(_VALUE.finditer(point)))
-        if len(rows[-1]) < shape.size:
-            raise ValueError(f"point {number} has {len(rows[-1])} of {shape.size} values")
-    columns = [_decode([row[place] for row in rows]) for place in shape.places]
-    return np.stack(columns, axis=1) * shape.factors
+        if len(rows[-1]) < form.size:
+            raise ValueError(f"point {number} has {len(rows[-1])} of {form.size} values")
+    columns = [_decode([row[place] for row in rows]) for place in form.places]
+    return np.stack(columns, axis=1) * form.factors
 
 
 def _decode(values: Iterable[re.Match[str]]) -> np.ndarray:
-    """One channel of a trace: values, differences (') and second differences (").
+    """Decodes one channel of a trace: values (!), differences (') and second differences (").
 
-    A value without a mark is of the kind of the one before; * repeats what was written there. What
-    is not a number is NaN.
+    A value without a mark has the mark of the value before it. An asterisk repeats the number that
+    was written before it. Whatever else is not a number becomes NaN.
     """
     mode, number = "!", np.nan
-    found: list[float] = []
+    decoded: list[float] = []
     for match in values:
         if match["other"] is None:
             mode = match["mode"] or mode
@@ -135,12 +144,12 @@ def _decode(values: Iterable[re.Match[str]]) -> np.ndarray:
             number = -size if match["sign"] else size
         elif match["other"] != "*":
             number = np.nan
-        if len(found) < "!'\"".index(mode):
-            raise ValueError(f"point {len(found)} is a difference from a point that is not there")
+        if len(decoded) < "!'\"".index(mode):
+            raise ValueError(f"point {len(decoded)} is a difference from a point that is not there")
         if mode == "!":
-            found.append(number)
+            decoded.append(number)
         elif mode == "'":
-            found.append(found[-1] + number)
+            decoded.append(decoded[-1] + number)
         else:
-            found.append(2 * found[-1] - found[-2] + number)
-    return np.array(found)
+            decoded.append(2 * decoded[-1] - decoded[-2] + number)
+    return np.array(decoded)

@@ -1,7 +1,7 @@
 """Reads cell arrays of numbers from MATLAB files of level 5, which MATLAB's `save` writes with -v7.
 
-Every size that a file declares is compared with the bytes that are there. The format: "MAT-File
-Format", The MathWorks, chapter 1.
+Every size that a file declares is compared with the bytes that are there. The format is described
+in "MAT-File Format", The MathWorks, chapter 1.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ from pathlib import Path
 
 import numpy as np
 
-MAX_BYTES = 2**28  # of a file, and of a variable unpacked
-_HEADER = 128  # bytes; the last two say the order of bytes
+MAX_BYTES = 2**28  # of a file, and of a variable when it is unpacked
+_HEADER = 128  # bytes, of which the last two say the order of bytes
 _ORDERS = {b"IM": "<", b"MI": ">"}
-# Types of elements; the last three are characters.
+# Types of elements. The last three hold characters.
 _NUMBERS = {
     **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"},
     **{16: "u1", 17: "u2", 18: "u4"},
 }
 _MATRIX, _COMPRESSED = 14, 15
-_CELL = 1  # classes of a matrix
-_PLAIN = (4, *range(6, 16))  # characters and numbers
-_COMPLEX = 0x800  # among the flags
+_CELL = 1  # the class of a cell array
+_NUMERIC = (4, *range(6, 16))  # the classes of characters and numbers
+_COMPLEX = 0x800  # a flag of a matrix
 
 
 def read_cells(path: Path, name: str) -> Iterator[np.ndarray | ValueError]:
-    """Yields what the cells of a variable hold, column by column: an array, or why it is none.
+    """Yields the array of each cell of a variable, column by column, or why it is none.
+
+    Args:
+        path: the file.
+        name: the variable.
 
     Raises:
         ValueError: if the file is damaged, or holds no cell array of that name.
@@ -46,8 +50,8 @@ def read_cells(path: Path, name: str) -> Iterator[np.ndarray | ValueError]:
             kind, part = next(_elements(_inflate(part), order), (0, part))
         if kind != _MATRIX:
             continue
-        what, _, shape, found, rest = _open(part, order)
-        if found == name and what == _CELL:
+        what, _, shape, variable, rest = _open(part, order)
+        if variable == name and what == _CELL:
             cells = [cell for kind, cell in rest if kind == _MATRIX]
             if math.prod(shape) != len(cells):
                 raise ValueError(f"{name} declares {math.prod(shape)} cells but has {len(cells)}")
@@ -57,7 +61,7 @@ def read_cells(path: Path, name: str) -> Iterator[np.ndarray | ValueError]:
 
 
 def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """The types and the data of consecutive elements."""
+    """Yields the type and the data of each element."""
     start = 0
     while start < len(content):
         if len(content) - start < 8:
@@ -87,7 +91,7 @@ def _inflate(part: memoryview) -> memoryview:
 def _open(
     content: memoryview, order: str
 ) -> tuple[int, int, tuple[int, ...], str, Iterator[tuple[int, memoryview]]]:
-    """Class, flags, shape and name of a matrix, and the elements that follow."""
+    """Returns the class, the flags, the shape and the name of a matrix, and what follows."""
     parts = _elements(content, order)
     head = [part for _, part in itertools.islice(parts, 3)]
     if len(head) < 3 or len(head[0]) != 8:
@@ -100,14 +104,14 @@ def _open(
 
 
 def _array(content: memoryview, order: str) -> np.ndarray | ValueError:
-    if not len(content):  # how [] may be written
+    if not len(content):  # [] may be written like this
         return np.zeros((0, 0))
     try:
         what, flags, shape, _, rest = _open(content, order)
         kind, data = next(rest, (0, memoryview(b"")))
     except ValueError as error:
         return error
-    if what not in _PLAIN or kind not in _NUMBERS or flags & _COMPLEX:
+    if what not in _NUMERIC or kind not in _NUMBERS or flags & _COMPLEX:
         return ValueError(f"holds a matrix of class {what}, not plain numbers")
     number = np.dtype(order + _NUMBERS[kind])
     if math.prod(shape) * number.itemsize != len(data):

@@ -1,4 +1,4 @@
-"""Reads the arrays of .npz files, object arrays among them, without unpickling anything."""
+"""Reads the arrays of .npz files. Nothing is unpickled, not even an object array."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from vrnn_tf import files
 from .pickled_arrays import FIX, read_pickle
 
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What zipfile raises; RuntimeError if a member is encrypted.
+# What zipfile raises. RuntimeError says that a member is encrypted.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError)
 
 
 def read_npz(
     path: str | Path, names: Collection[str] | None = None
 ) -> dict[str, np.ndarray | list[np.ndarray]]:
-    """The members of an .npz file: plain ones as arrays, object arrays as lists of arrays.
+    """Reads the members of an .npz file. An object array becomes a list of arrays.
 
     Args:
-        path: of the file.
-        names: of the members to read; None for all.
+        path: the file.
+        names: which members to read; None for all.
 
     Raises:
-        ValueError: if a member is damaged, or holds anything but numbers and plain text.
+        ValueError: if a member is damaged, or holds anything but numbers and text.
     """
-    found: dict[str, np.ndarray | list[np.ndarray]] = {}
+    arrays: dict[str, np.ndarray | list[np.ndarray]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             files.check_zip(archive, Path(path).stat().st_size)
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if info.filename.endswith(".npy") and (names is None or name in names):
-                    found[name] = _read_member(archive, info)
+                    arrays[name] = _read_member(archive, info)
     except _DAMAGED as error:
         raise ValueError(f"is a damaged .npz file: {error}") from None
-    return found
+    return arrays
 
 
 def read_object_arrays(
     path: str | Path, names: Collection[str] | None = None
 ) -> dict[str, list[np.ndarray]]:
-    """As `read_npz`, with a plain array `[N, ...]` as the list of its N rows."""
+    """Reads members as `read_npz` does. An array `[N, ...]` becomes the list of its N rows."""
     return {
         name: list(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
         for name, value in read_npz(path, names).items()

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 MAX_COORDINATE = 1e7  # beyond it float32 cannot tell points one unit apart
-MAX_JUMP = 5_000.0  # times the median step: beyond it, a sensor's fault and not a pen's movement.
-# The largest that people made is 180 in the lines of IAM-OnDB, 85 in the drawings of Omniglot, and
-# 1,912 on the whole pages of UNIPEN, where the pen goes back to start a new line.
+# times the median step; a larger step is a fault of the sensor. The largest that people made is 180
+# in the lines of IAM-OnDB, 85 in the drawings of Omniglot, and 1,912 on the whole pages of UNIPEN,
+# where the pen goes back to start a new line.
+MAX_JUMP = 5_000.0
 
 
 def to_offsets(strokes: Sequence[np.ndarray], y_down: bool) -> np.ndarray:
     """Turns absolute points into the offsets that models read.
 
     Row t moves the pen by (dx, dy) from point t to point t + 1; its pen is 1 if point t + 1 is the
-    last of its stroke. The first point is where the sequence starts and has no row; so a first
-    stroke of a single point runs into the second stroke, as in the code of arXiv:1506.02216.
+    last of its stroke. The first point is where the sequence starts and has no row. Therefore a
+    first stroke of a single point runs into the second stroke, as in the code of arXiv:1506.02216.
 
     Args:
         strokes: arrays `[n, 2]` of points (x, y) in the order of writing; those without a point
@@ -35,11 +36,17 @@ def to_offsets(strokes: Sequence[np.ndarray], y_down: bool) -> np.ndarray:
     points = np.concatenate([np.zeros((0, 2)), *strokes])
     if len(points) < 2:
         raise ValueError(f"a sequence needs at least two points, found {len(points)}")
+    check_points(points)
+    return check_offsets(strokes_to_rows(strokes, y_down))
+
+
+def strokes_to_rows(strokes: Sequence[np.ndarray], y_down: bool = False) -> np.ndarray:
+    """Does what `to_offsets` does without its checks, on strokes of at least one point each."""
+    points = np.concatenate(strokes)
     pen = np.zeros(len(points))
     pen[np.cumsum([len(stroke) for stroke in strokes]) - 1] = 1.0
-    check_points(points)
     offsets = np.diff(points, axis=0) * (1.0, -1.0 if y_down else 1.0)
-    return check_offsets(np.column_stack([offsets, pen[1:]]).astype(np.float32))
+    return np.column_stack([offsets, pen[1:]]).astype(np.float32)
 
 
 def to_strokes(x: np.ndarray) -> list[np.ndarray]:
@@ -50,7 +57,7 @@ def to_strokes(x: np.ndarray) -> list[np.ndarray]:
 
 
 def cut(points: np.ndarray, pen: np.ndarray) -> list[np.ndarray]:
-    """Cuts points `[n, D]` into strokes after each whose pen `[n]` is 1.
+    """Cuts points `[n, D]` into strokes, after each point whose pen `[n]` is 1.
 
     Raises:
         ValueError: if a pen is neither 0 nor 1.
@@ -60,14 +67,14 @@ def cut(points: np.ndarray, pen: np.ndarray) -> list[np.ndarray]:
 
 
 def rows_to_strokes(rows: np.ndarray) -> list[np.ndarray]:
-    """Strokes of rows (dx, dy, pen), whatever way y points: `to_strokes` with a check.
+    """Turns rows (dx, dy, pen) into strokes, whatever way y points; `to_strokes` with a check.
 
-    A row moves the pen from where it was, at first from the origin, which is a point of ink; pen is
-    1 if it then lifts. sketch-rnn calls this stroke-3. Files that write the first point down as
-    well start with a row of zeros, which is left out.
+    A row moves the pen from where it was. The first row moves it from the origin, which is a point
+    of ink. pen is 1 if the pen then lifts. sketch-rnn calls this stroke-3. Some files write the
+    first point down as well: they start with a row of zeros, which is left out.
 
     Args:
-        rows: `[T, 3]`, of any numbers.
+        rows: `[T, 3]` numbers of any type.
 
     Returns:
         float64 points `[n, 2]` of each stroke, the first at the origin.
@@ -94,7 +101,12 @@ def check_pen(pen: np.ndarray) -> None:
 
 
 def check_points(points: np.ndarray, what: str = "point") -> None:
-    """Raises ValueError unless all coordinates `[n, 2]` are finite and of a sensible size."""
+    """Raises ValueError unless all coordinates `[n, 2]` are finite and within `MAX_COORDINATE`.
+
+    Args:
+        points: the coordinates.
+        what: what the message calls a row of `points`.
+    """
     points = np.asarray(points, np.float64)
     bad = np.flatnonzero(~(np.abs(points) <= MAX_COORDINATE).all(axis=1))  # NaN is not below either
     if len(bad):
@@ -104,7 +116,7 @@ def check_points(points: np.ndarray, what: str = "point") -> None:
 
 
 def check_offsets(x: np.ndarray) -> np.ndarray:
-    """Returns x `[T, 3]` if it is a line of handwriting; it is not if one step dwarfs the others.
+    """Returns x `[T, 3]` if a pen can have written it.
 
     Raises:
         ValueError: if x is empty, not finite, never moves, its pen is not 0 or 1, or a step is more

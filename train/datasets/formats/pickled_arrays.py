@@ -1,9 +1,9 @@
 """Reads pickled arrays of numbers without unpickling them.
 
-`np.savez` stores arrays of different lengths as an object array, which is a pickle, and unpickling
-runs what a file asks for. Here the pickle's instructions are followed only symbolically: what they
-would call is noted and never called or imported. Of the notes, those that describe plain arrays of
-numbers become arrays; a file that describes anything else is refused.
+`np.savez` stores arrays of different lengths as an object array, which is a pickle. Unpickling runs
+whatever the file asks for. This module only notes what the instructions of the pickle would import
+and call, and does neither. Notes that describe arrays of numbers become arrays. A file that
+describes anything else is refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_AXES = 32  # of an array
-_DEPTH = 4  # of lists within lists; savez makes one
+_MAX_AXES = 32  # of an array
+_MAX_DEPTH = 4  # of lists within lists; savez makes one
 _NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")
 FIX = "save it with np.savez(file, x=np.concatenate(arrays), length=[len(a) for a in arrays])"
 
 
 class _Name(NamedTuple):
-    """What the pickle would import."""
+    """Something that the pickle would import."""
 
     module: str
     name: str
@@ -32,7 +32,7 @@ class _Name(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class _Call:
-    """What the pickle would call, and the state it would then give to the result."""
+    """A call that the pickle would make, and the state that it would give to the result."""
 
     function: Any
     arguments: Any
@@ -41,8 +41,8 @@ class _Call:
 
 _DTYPE = _Name("numpy", "dtype")
 _NDARRAY = _Name("numpy", "ndarray")
-_ENCODE = _Name("_codecs", "encode")  # bytes, in protocol 2 as Python 3 writes it
-_BYTES = (_Name("__builtin__", "bytes"), _Name("builtins", "bytes"))  # the same when empty
+_ENCODE = _Name("_codecs", "encode")  # how Python 3 writes bytes in protocol 2
+_BYTES = (_Name("__builtin__", "bytes"), _Name("builtins", "bytes"))  # and no bytes at all
 _RECONSTRUCT = tuple(
     _Name(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")
 )
@@ -60,7 +60,9 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def read_pickle(data: bytes) -> list[np.ndarray]:
-    """The arrays of numbers in a pickled object array or list, in order; nests are flattened.
+    """The arrays of numbers in a pickled object array or list, in order.
+
+    Arrays within lists within lists come out as one flat list.
 
     Raises:
         ValueError: if the pickle is damaged or holds anything else.
@@ -72,7 +74,7 @@ def read_pickle(data: bytes) -> list[np.ndarray]:
 
 
 class _Machine:
-    """Follows a pickle's instructions on names, calls, lists, tuples, numbers and bytes."""
+    """Follows the instructions of a pickle that make names, calls, lists, tuples and values."""
 
     def __init__(self):
         self._stack: list[Any] = []
@@ -135,8 +137,8 @@ class _Machine:
 
 
 def _flatten(root: Any, limit: int) -> list[np.ndarray]:
-    """The arrays below `root`, at most `limit` visits: shared nests cannot multiply."""
-    found: list[np.ndarray] = []
+    """The arrays below `root`. More than `limit` visits are an error: shared nests multiply."""
+    flat: list[np.ndarray] = []
     arrays: dict[int, np.ndarray] = {}  # a node that is shared is converted once
     pending, visits = [(root, 0)], 0
     while pending:
@@ -146,17 +148,17 @@ def _flatten(root: Any, limit: int) -> list[np.ndarray]:
         if inside is None:
             if id(node) not in arrays:
                 arrays[id(node)] = _to_array(node)
-            found.append(arrays[id(node)])
-        elif depth == _DEPTH or len(pending) + len(inside) + visits > limit:
+            flat.append(arrays[id(node)])
+        elif depth == _MAX_DEPTH or len(pending) + len(inside) + visits > limit:
             raise ValueError(f"nests its arrays too deeply; {FIX}")
         else:
             pending += [(element, depth + 1) for element in reversed(inside)]
-    return found
+    return flat
 
 
 def _elements(node: Any) -> Sequence[Any] | None:
-    """What a list, a tuple or an object array holds; None for anything else."""
-    if isinstance(node, list) or type(node) is tuple:  # a name is a tuple too
+    """The elements of a list, a tuple or an object array; None for anything else."""
+    if isinstance(node, list) or type(node) is tuple:  # a `_Name` is a tuple too, and no list
         return node
     if isinstance(node, _Call) and node.function in _RECONSTRUCT:
         shape, dtype, _, elements = _state(node)
@@ -176,7 +178,7 @@ def _to_array(node: Any) -> np.ndarray:
         order = "F" if fortran else "C"
     elif isinstance(node, _Call) and node.function in _FROMBUFFER:
         data, dtype, shape, order, *rest = node.arguments
-        if order == "K":  # the buffer is in C order, its axes are then permuted
+        if order == "K":  # the buffer is in C order, and its axes are permuted afterwards
             order, axes = "C", rest[0]
     else:
         raise ValueError(f"holds {_describe(node)}, not a plain array of numbers; {FIX}")
@@ -187,7 +189,7 @@ def _to_array(node: Any) -> np.ndarray:
 
 
 def _state(node: _Call) -> tuple[Any, Any, Any, Any]:
-    """Shape, dtype, whether in Fortran's order, and data."""
+    """Returns the shape, the dtype, whether the order is that of Fortran, and the data."""
     if node.arguments[0] != _NDARRAY or not isinstance(node.state, tuple):
         raise ValueError(f"holds {_describe(node.arguments[0])}, not a plain array; {FIX}")
     version, shape, dtype, fortran, data = node.state
@@ -216,7 +218,7 @@ def _to_bytes(node: Any) -> bytes:
 
 
 def _check_size(shape: Any, itemsize: int, present: int) -> None:
-    if type(shape) is not tuple or len(shape) > _AXES or not all(map(_is_length, shape)):
+    if type(shape) is not tuple or len(shape) > _MAX_AXES or not all(map(_is_length, shape)):
         raise ValueError("declares a shape that is not one")
     if math.prod(shape) * itemsize != present:
         raise ValueError(f"declares the shape {shape}, which its data do not fill")

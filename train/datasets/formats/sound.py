@@ -14,28 +14,32 @@ import soxr
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".sph")
 FULL_SCALE = 32_768  # of 16-bit samples
-MIN_RATE = 1_000  # samples a second; less is a damaged header
-MAX_SECONDS = 6 * 3_600  # of one file, whose samples are in memory at once
-MAX_PEAK = 2.0  # times full scale: decoders of lossy formats overshoot; floating point must not
+MIN_RATE = 1_000  # samples a second; a header that says less is damaged
+MAX_SECONDS = 6 * 3_600  # of one file, since all of its samples are in memory at once
+MAX_PEAK = 2.0  # times full scale, because decoders of lossy formats overshoot
 _BLOCK = 65_536  # samples that are read at a time
-_HEADER = 44  # bytes; some programs count them as samples
-_OPEN_ENDED = 0x7FFF_0000  # bytes; programs that write into a pipe declare so many or more
+_HEADER = 44  # bytes, which some programs count as samples
+_OPEN_ENDED = 0x7FFF_0000  # bytes; a program that writes into a pipe declares at least so many
 _MP3_SLACK = 2 * 1_152  # samples; an estimated length is off by less than two frames of MPEG
 
 
 def read_samples(path: Path, sampling_rate: int) -> np.ndarray:
-    """Reads a file that libsndfile knows: wav, flac, ogg, mp3, NIST SPHERE.
+    """Reads a file of a format that libsndfile knows: wav, flac, ogg, mp3, NIST SPHERE.
 
-    Channels are averaged; another sampling rate is converted by soxr at its high quality.
+    Channels are averaged. soxr converts other sampling rates, at its high quality.
+
+    Args:
+        path: the file.
+        sampling_rate: samples a second of the result.
 
     Returns:
         int16 `[n]`, n >= 1.
 
     Raises:
         ValueError: if the file is no sound file, truncated, compressed with shorten, longer than
-            `MAX_SECONDS`, empty or silent throughout, or a sample is not finite or beyond full
-            scale (`MAX_PEAK` in lossy formats).
-        soundfile.LibsndfileError: if it is damaged further on.
+            `MAX_SECONDS`, empty or silent throughout, or if a sample is not finite or beyond full
+            scale (beyond `MAX_PEAK` unless the samples are floating point).
+        soundfile.LibsndfileError: if it is damaged behind its header.
     """
     with open(path, "rb") as raw:
         declared = _sphere_length(raw)
@@ -59,7 +63,7 @@ def _open(raw: BinaryIO) -> soundfile.SoundFile:
 
 
 def _sphere_length(raw: BinaryIO) -> int | None:
-    """Samples a channel that a NIST SPHERE header declares; None if it is another format."""
+    """How many samples a channel has by its NIST SPHERE header; None in another format."""
     header = raw.read(1024)
     raw.seek(0)
     if not header.startswith(b"NIST_1A"):
@@ -82,7 +86,7 @@ def _check_header(file: soundfile.SoundFile) -> None:
 
 
 def _mono_blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """Blocks of consecutive samples, float32 `[n]`, the channels averaged."""
+    """Yields blocks of consecutive samples, float32 `[n]`, with the channels averaged."""
     start = 0
     while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
         if not np.isfinite(block).all():
@@ -111,23 +115,23 @@ def _to_int16(wave: np.ndarray) -> np.ndarray:
 
 
 def _check_whole(file: soundfile.SoundFile, raw: BinaryIO, declared: int) -> None:
-    """Raises ValueError unless all samples were read: libsndfile does not mind that some lack.
+    """Raises ValueError unless all samples were read. libsndfile accepts a file that ends early.
 
     Args:
-        file: read to its end.
+        file: the file, read to its end.
         raw: the same file.
-        declared: samples a channel that the header promises.
+        declared: how many samples a channel has by the header.
     """
-    log = file.extra_info  # all that tells when a wav or ogg file has been cut off
+    log = file.extra_info  # nothing else tells that a wav or ogg file has been cut off
     data = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
     if data is not None and int(data[2]) + _HEADER < int(data[1]) < _OPEN_ENDED:
         raise ValueError(f"truncated: header says {data[1]} bytes of samples, file has {data[2]}")
     if "end-of-stream" in log.lower():
         raise ValueError("truncated: the Ogg stream has no end")
-    found, position = file.tell(), raw.tell()
-    if found < declared - (_MP3_SLACK if file.format == "MP3" else 0):
-        raise ValueError(f"truncated: header says {declared} samples, file has {found}")
-    # The length of an MP3 that does not say it is guessed from the first frames.
+    count, position = file.tell(), raw.tell()
+    if count < declared - (_MP3_SLACK if file.format == "MP3" else 0):
+        raise ValueError(f"truncated: header says {declared} samples, file has {count}")
+    # If an MP3 does not say how long it is, libsndfile guesses from the first frames.
     size = raw.seek(0, os.SEEK_END)
     if file.format == "MP3" and position < 0.9 * size:
         raise ValueError(

@@ -1,1 +1,1 @@
-"""Handwriting from stroke fonts: what is written, by whom, where, and how the pen moves."""
+"""Makes handwriting from stroke fonts: what is written, by whom, where, and how the pen moves."""

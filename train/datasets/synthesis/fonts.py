@@ -1,6 +1,6 @@
 """The letters of the stroke fonts.
 
-Lengths are in x-heights, with y up and the baseline at 0, if nothing else is said.
+Unless something else is said, lengths are in x-heights, y points up and the baseline is at 0.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import functools
 import HersheyFonts
 import numpy as np
 
-# Of the package's fonts these two are single-stroke Latin hands ("cursive" and "futural" repeat
-# their letters with other punctuation).
+# The fonts of the package that are single-stroke Latin hands. "cursive" and "futural" are too, but
+# they repeat the letters of these two with other punctuation.
 FONTS = ("scripts", "rowmans")
 
 
 @dataclasses.dataclass(frozen=True)
 class FontFacts:
-    """What the font file does not say; lengths in font units, y down as in the file.
+    """What the font file does not say. Lengths are in font units, with y down as in the file.
 
     Attributes:
-        x_line: Height at which a lower-case x ends; the baseline is at 9 in both fonts.
+        x_line: Height at which a lower-case x ends. The baseline is at 9 in both fonts.
         joined: Whether neighbouring letters are joined.
-        delayed: For a character, the stroke (its place in the file) that is written late: the dot
+        delayed: The place in the file of the stroke of a character that is written late: the dot
             of an i, the bar of a t.
-        letter_time: Mean time to write a letter, in the unit of `_dwell`; measured over the
-            word list, so that `points_per_letter` means what it says.
+        letter_time: Mean time to write a letter, in the unit of `motion._dwell`. It was measured
+            over the word list, so that `points_per_letter` means what it says.
     """
 
     x_line: float
@@ -35,7 +35,7 @@ class FontFacts:
     letter_time: float
 
 
-_BASELINE = 9.0
+_BASELINE = 9.0  # in font units
 FONT_FACTS = {
     "scripts": FontFacts(0.0, True, {"i": 0, "j": 0, "t": 2, "x": 1}, 6.5),
     "rowmans": FontFacts(-5.0, False, {"i": 0, "j": 0}, 5.0),
@@ -67,6 +67,7 @@ class Glyph:
 
 @functools.cache
 def load_font(name: str) -> dict[str, Glyph]:
+    """The glyphs of the letters, the comma, the full stop and the blank of a font."""
     facts = FONT_FACTS[name]
     hershey = HersheyFonts.HersheyFonts()
     hershey.load_default_font(name)
@@ -80,7 +81,7 @@ def load_font(name: str) -> dict[str, Glyph]:
         strokes = [_dot_to_dash(s) for s in strokes]
         delayed = [strokes.pop(facts.delayed[char])] if char in facts.delayed else []
         if facts.joined and char.islower():
-            strokes = [np.concatenate(strokes)]  # what looks like lifts in the file are retraced
+            strokes = [np.concatenate(strokes)]  # where the file lifts the pen, a writer retraces
         else:
             strokes = _join_strokes(strokes)
         lead_in = None
@@ -97,7 +98,7 @@ def load_font(name: str) -> dict[str, Glyph]:
 
 
 def _dot_to_dash(stroke: np.ndarray) -> np.ndarray:
-    """Replaces the font's little diamonds, which no one draws, by a dab of the pen."""
+    """Replaces a dot, which the font draws as a little diamond, by a dab of the pen."""
     if np.ptp(stroke, axis=0).max() > _DOT_EXTENT:
         return stroke
     return stroke.mean(axis=0) + np.array([[-0.02, 0.06], [0.02, -0.06]])

@@ -1,4 +1,4 @@
-"""The writers."""
+"""The hands of writers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .fonts import FONT_FACTS
 
 @dataclasses.dataclass(frozen=True)
 class Hand:
-    """The constant traits of a writer; lengths in x-heights.
+    """The constant traits of a writer. Lengths are in x-heights.
 
     Attributes:
         font: Name of the alphabet.

@@ -1,6 +1,6 @@
-"""Where the letters of a line stand.
+"""Puts the letters of a line where they stand.
 
-Lengths are in x-heights, with y up and the baseline at 0, if nothing else is said.
+Unless something else is said, lengths are in x-heights, y points up and the baseline is at 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _JOIN_GAP = 0.6  # a gap up to this is crossed with the pen down, in joined hand
 
 
 def lay_out(text: str, hand: Hand, rng: np.random.Generator) -> list[np.ndarray]:
-    """Sets `text` as the polylines `[n, 2]` the pen follows, one a stroke, in x-heights."""
+    """Sets `text` as polylines `[n, 2]` that the pen follows, one for each stroke."""
     font = load_font(hand.font)
     strokes: list[np.ndarray] = []
     delayed: list[np.ndarray] = []
@@ -52,11 +52,11 @@ def lay_out(text: str, hand: Hand, rng: np.random.Generator) -> list[np.ndarray]
 def _letter_placer(
     x: float, hand: Hand, rng: np.random.Generator
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the affine map, a little different each time, that puts a glyph at `x`."""
-    width, height, shear, rise, advance = 1.0 + hand.irregularity * rng.standard_normal(5)
+    """Returns the affine map that puts a glyph at `x`. It is a little different each time."""
+    width, height, shear, rise, shift = 1.0 + hand.irregularity * rng.standard_normal(5)
     linear = np.array([[hand.aspect * width, 0.0], [shear - 1.0, height]])
-    shift = np.array([x + 0.5 * (advance - 1.0), rise - 1.0])
-    return lambda points: points @ linear + shift
+    origin = np.array([x + 0.5 * (shift - 1.0), rise - 1.0])
+    return lambda points: points @ linear + origin
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,7 +1,4 @@
-"""How the pen moves along a path.
-
-Lengths are in x-heights.
-"""
+"""Moves the pen along a path. Lengths are in x-heights."""
 
 from __future__ import annotations
 
@@ -16,7 +13,14 @@ _STRAIGHT = 0.2  # curvature below which the pen runs no faster, 1 / x-height
 
 
 def write(path: np.ndarray, hand: Hand, time_step: float, rng: np.random.Generator) -> np.ndarray:
-    """Moves the pen along a polyline `[n, 2]`; returns its places `[m, 2]` at equal time steps."""
+    """Moves the pen along a polyline `[n, 2]`. Returns its places `[m, 2]` at equal time steps.
+
+    Args:
+        path: the polyline.
+        hand: the writer.
+        time_step: in the unit of `_dwell`.
+        rng: draws the tremor.
+    """
     path = _resample(path)
     path = _smooth(path + _tremor(len(path), hand.tremor, rng), hand.roundness / _SAMPLE_STEP)
     time = np.concatenate([[0.0], np.cumsum(_dwell(path))])
@@ -62,7 +66,7 @@ def _dwell(path: np.ndarray) -> np.ndarray:
     segments = np.diff(path, axis=0)
     length = np.maximum(np.hypot(*segments.T), 1e-9)  # keeps the direction finite in a cusp
     direction = segments / length[:, None]
-    turns = np.hypot(*np.diff(direction, axis=0).T)  # of unit vectors: also right when it reverses
+    turns = np.hypot(*np.diff(direction, axis=0).T)  # right for a pen that turns back, too
     turns = np.concatenate([turns[:1], turns, turns[-1:]])
     curvature = (turns[:-1] + turns[1:]) / (2.0 * _SAMPLE_STEP)
     speed = np.maximum(curvature, _STRAIGHT) ** (-1.0 / 3.0)

@@ -1,4 +1,4 @@
-"""The words that are written."""
+"""What is written: short phrases of common English words."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LONG_WORDS = (
 _SHORT_VOCABULARY, _LONG_VOCABULARY = _SHORT_WORDS.split(), _LONG_WORDS.split()
 
 
-def compose_text(rng: np.random.Generator, min_words: int, max_words: int) -> str:
+def compose_phrase(rng: np.random.Generator, min_words: int, max_words: int) -> str:
     """Draws `min_words` to `max_words` words, at times with a capital, a comma or a full stop."""
     words = []
     for _ in range(rng.integers(min_words, max_words + 1)):
