@@ -1,8 +1,12 @@
 """Data sets in raw units, one file each.
 
-`get(name)` gives the class that stands in the file called `name`. It has class attributes for
-people (`KIND`, `SUMMARY`, `CITATION`, `LICENSE`, `HOMEPAGE`, `LAYOUT`), frozen `Options`, and
-`load`. Those that read files are tfds builders, see `base.Builder`.
+`get(name)` gives the class in the file called `name`. It has class attributes for people (`KIND`,
+`SUMMARY`, `CITATION`, `LICENSE`, `HOMEPAGE`, `LAYOUT`), frozen `Options`, and `load`. A data set
+that reads files is a tfds builder, see `builders.builder.Builder`.
+
+Every file of this folder is a data set. What they share is in the folders: `builders` holds what
+they subclass, `sources` finds, unpacks and fetches their files, and `formats` reads them.
+`synthesis` makes the built-in handwriting.
 """
 
 from __future__ import annotations
@@ -40,12 +44,14 @@ CLASSES = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
-    """Sequences `[T_i, D]` in raw units: lists, or a `store.Store` of what does not fit in memory.
+    """The sequences `[T_i, D]` of a data set in raw units.
+
+    A split is a list, or a `store.Store` if it does not fit in memory.
 
     Attributes:
-        train: to train on.
-        validation: to choose by.
-        test: to report on; empty if the data set has none.
+        train: sequences to train on.
+        validation: sequences to choose a model by.
+        test: sequences to report on; empty if the data set has none.
         medium: what the numbers mean.
         facts: JSON-able notes of the preparation, for example what was skipped.
     """
@@ -58,7 +64,7 @@ class Splits:
 
 
 def names() -> list[str]:
-    """The names that `get` knows."""
+    """The names of all data sets."""
     return list(CLASSES)
 
 
@@ -66,7 +72,7 @@ def get(name: str) -> Any:
     """The class of the data set called `name`.
 
     Raises:
-        ValueError: if there is none; lists the valid names.
+        ValueError: if there is no such data set; lists the valid names.
     """
     check_choice("dataset", name, CLASSES)
     return getattr(importlib.import_module(f".{name}", __name__), CLASSES[name])

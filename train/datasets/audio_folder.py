@@ -1,4 +1,4 @@
-"""A folder of your own recordings."""
+"""The recordings of a user: a folder of sound files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Options(audio.CarvedOptions):
     r"""Choices of a folder of recordings.
 
     Args:
-        group: what stays together in a split: "file", "folder" (the one that a file lies in), or a
-            regular expression that is searched for in the path of a file below the folder and whose
-            first group is the name, for example `_([a-z]+)_\d+\.wav` for the speakers of
-            7_jackson_32.wav.
-        validation_fraction: of the recordings; whole groups.
-        test_fraction: of the recordings; whole groups; 0 for no test split.
+        group: what stays together in a split: each "file", the files of each "folder", or the files
+            for which a regular expression gives the same name. The expression is searched for in
+            the path of a file below the folder, and its first group is the name. For example
+            `_([a-z]+)_\d+\.wav` gives the speaker of 7_jackson_32.wav.
+        validation_fraction: which part of the recordings is set aside for validation.
+        test_fraction: which part is set aside for test; 0 for no test split.
 
     Raises:
         ValueError: if a value is out of range.
@@ -37,7 +37,7 @@ class Options(audio.CarvedOptions):
         self.pattern()
 
     def pattern(self) -> re.Pattern[str]:
-        """Of paths; its first group is the name of a recording's group."""
+        """The pattern to search for in a path. Its first group is the name of the group."""
         try:
             pattern = re.compile(_GROUPS.get(self.group, self.group))
         except (re.error, TypeError):
@@ -51,15 +51,15 @@ class Options(audio.CarvedOptions):
 
 
 class AudioFolder(audio.AudioBuilder):
-    """Every sound file below a folder; texts and speakers are unknown.
+    """Every sound file below a folder. Texts and speakers are not known.
 
-    Validation and test are whole groups (see `Options.group`), chosen by a hash of their names.
+    A hash of their names chooses whole groups for validation and test, see `Options.group`.
     """
 
     SUMMARY = "Your own recordings: any folder of wav, flac, ogg, mp3 or sph files"
-    LICENSE = "Yours."
-    LAYOUT = """Put sound files (wav, flac, ogg, mp3, sph) into a folder, which may have folders of
-its own, or nothing but archives of them:
+    LICENSE = "The licence of your recordings."
+    LAYOUT = """Put sound files (wav, flac, ogg, mp3, sph) into a folder, at any depth. Or put
+archives of them there, and nothing else:
 
     DIR/one.wav
     DIR/more/two.flac
@@ -71,11 +71,11 @@ its own, or nothing but archives of them:
         pattern = self.options.pattern()
         groups: dict[str, list[Item]] = {}
         for name, path in self.recordings(folder).items():
-            found = pattern.search(name)
-            if found is None:
+            match = pattern.search(name)
+            if match is None:
                 raise ValueError(
                     f"`group` {self.options.group!r} is not found in {name!r}. Change the regular "
                     "expression, or remove the file."
                 )
-            groups.setdefault(found[1] or "", []).append(Item(path, name, ("", "")))
+            groups.setdefault(match[1] or "", []).append(Item(path, name, ("", "")))
         return self.carved(groups)

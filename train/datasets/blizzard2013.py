@@ -15,18 +15,18 @@ _SPEAKER = "Catherine Byers"
 
 @dataclasses.dataclass(frozen=True)
 class Options(audio.CarvedOptions):
-    """Choices of Blizzard 2013; pieces of half a second and the fractions are the paper's."""
+    """Choices of Blizzard 2013. The pieces of half a second and the fractions are the paper's."""
 
     min_seconds: float = 0.5
     max_seconds: float | None = 0.5
 
 
 class Blizzard2013(audio.AudioBuilder):
-    """Audiobooks of Blizzard 2013, cut into half-seconds; transcripts are not read.
+    """Audiobooks of Blizzard 2013, cut into half-seconds. Transcripts are not read.
 
-    Validation and test are whole chapters, chosen by a hash of their names. A chapter is what the
-    distributor's names start with (CB-EM-54 of CB-EM-54-136.wav); files with other names belong to
-    the chapter of their folder. If there are fewer chapters than splits, files are chosen instead.
+    A hash of their names chooses whole chapters for validation and test. The distributor's names
+    start with the chapter (CB-EM-54 of CB-EM-54-136.wav). The folder of a file with another name
+    counts as a chapter. If there are fewer chapters than splits, files are chosen instead.
     """
 
     SUMMARY = "Blizzard Challenge 2013: 300 hours of English audiobooks, one speaker"
@@ -36,8 +36,8 @@ class Blizzard2013(audio.AudioBuilder):
   title={The {Blizzard} Challenge 2013},
   author={King, Simon and Karaiskos, Vasilis},
   booktitle={Blizzard Challenge Workshop}, year={2013}}"""
-    LAYOUT = """Ask for a licence at the home page, fetch the recordings, segmented or whole
-chapters but not both, and put the archives, or what they unpack to, into one folder:
+    LAYOUT = """Ask for a licence at the home page and fetch the recordings, either segmented or as
+whole chapters. Put the archives, or what they unpack to, into one folder:
 
     DIR/BC2013_segmented_v0_wav1/emma/CB-EM-54-136.wav
     DIR/BC2013_segmented_v0_wav2/a_room_with_a_view/CB-RV-10-114.wav
@@ -57,5 +57,5 @@ chapters but not both, and put the archives, or what they unpack to, into one fo
 
 def _chapter(name: str) -> str:
     path = PurePosixPath(name)
-    found = _CHAPTER.match(path.name)
-    return found[0] if found else str(path.parent)
+    match = _CHAPTER.match(path.name)
+    return match[0] if match else str(path.parent)

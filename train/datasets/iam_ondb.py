@@ -29,7 +29,7 @@ _LISTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "test": ("testset_f.txt",),
     },
 }
-_SHOWN = 10  # missing forms that a message names; the metadata names all
+_MAX_SHOWN = 10  # missing forms that a message names; the metadata names all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +37,12 @@ class Options:
     """Choices of IAM-OnDB.
 
     Args:
-        lists: "reference": train.txt and valid.txt, the lists of the paper's code. "official":
+        lists: which lists of forms make the splits. "reference" takes those of the paper's code:
+            train.txt and valid.txt. "official" takes those of the distributor's task IAM-OnDB-t1:
             trainset.txt for training, testset_v.txt and testset_t.txt for validation, testset_f.txt
-            for test, as the distributor's task IAM-OnDB-t1 has them.
-        validation_fraction: of the training lines, if no form of the validation list is there.
+            for test.
+        validation_fraction: which part of the training lines is set aside for validation if all
+            forms of the validation list are missing.
 
     Raises:
         ValueError: if a value is out of range.
@@ -55,17 +57,19 @@ class Options:
 
 
 class IamOndb(PenBuilder):
-    """Lines of IAM-OnDB; x is in units of the whiteboard, y negated so that it points up.
+    """Lines of IAM-OnDB. x is in units of the whiteboard, y negated so that it points up.
 
     A line is read as the paper's code reads it: offsets between successive points, pen 1 on the
     last point of a stroke, no smoothing and no outlier removal.
 
-    Line N of a form has the N-th line of its transcription. If a form has not as many of one as of
-    the other, which belongs to which is not known: its lines are kept with the text "". The writer
-    of a form stands in forms.txt, or else in the form's original recording; "" if in neither.
+    Line N of a form has line N of its transcription as text. If a form has more lines of strokes
+    than of text, or fewer, nobody knows which belong together: its lines are kept with the text "".
+    The writer of a form stands in forms.txt, or else in the form's original recording. If neither
+    names one, the writer is "".
 
-    If no form of the validation list is there, training forms are validated on: all of a writer or
-    none, or, where the writer is not known, all with the same text (a01-000u and a01-000x).
+    If all forms of the validation list are missing, training forms are validated on. All forms of a
+    writer go to one split. Where the writer is not known, all forms with the same text do (a01-000u
+    and a01-000x).
     """
 
     SUMMARY = "IAM-OnDB: lines of English on a whiteboard, 12,179 in the lists of the paper's code"
@@ -78,17 +82,17 @@ class IamOndb(PenBuilder):
   author={Liwicki, Marcus and Bunke, Horst},
   booktitle={International Conference on Document Analysis and Recognition},
   pages={956--961}, year={2005}}"""
-    LAYOUT = """Register at the home page, fetch lineStrokes-all.tar.gz and ascii-all.tar.gz, and
-put them, or what they unpack to, into one folder with the lists of forms (one form a line, for
-example a01-000u): those of the paper's code stand in github.com/jych/nips2015_vrnn under
-datasets/iamondb_text, the official ones on the distributor's download page.
+    LAYOUT = """Register at the home page and fetch lineStrokes-all.tar.gz and ascii-all.tar.gz. Put
+them, or what they unpack to, into one folder with the lists of forms. A list has a form on each
+line, for example a01-000u. The lists of the paper's code are in github.com/jych/nips2015_vrnn under
+datasets/iamondb_text. The official lists are on the distributor's download page.
 
     DIR/lineStrokes/a01/a01-000/a01-000u-01.xml
     DIR/ascii/a01/a01-000/a01-000u.txt
     DIR/train.txt, DIR/valid.txt       the lists of the paper's code (lists=reference)
     DIR/trainset.txt, DIR/testset_v.txt, DIR/testset_t.txt, DIR/testset_f.txt   (lists=official)
-    DIR/forms.txt                      optional: the writers, "form writer" on each line
-    DIR/original/a01/a01-000/strokesu.xml      optional: the writers, from original-xml-all.tar.gz
+    DIR/forms.txt                      optional, names the writers: "form writer" on each line
+    DIR/original/a01/a01-000/strokesu.xml    optional, names the writers: original-xml-all.tar.gz
 
 """
     SUFFIXES = (".xml", ".txt")
@@ -113,7 +117,7 @@ datasets/iamondb_text, the official ones on the distributor's download page.
         }
 
     def _listed_forms(self, folder: Path, lines: Collection[str]) -> dict[str, list[str]]:
-        """The forms of each split that are there; the missing are noted and warned about."""
+        """Returns the forms of each split that are there. Missing forms are reported."""
         present: dict[str, list[str]] = {}
         missing: dict[str, list[str]] = {}
         split_of: dict[str, str] = {}
@@ -127,7 +131,9 @@ datasets/iamondb_text, the official ones on the distributor's download page.
         self.note(missing=missing)
         for split, absent in missing.items():
             if absent:
-                shown = ", ".join(absent[:_SHOWN]) + (", ..." if len(absent) > _SHOWN else "")
+                shown = ", ".join(absent[:_MAX_SHOWN]) + (
+                    ", ..." if len(absent) > _MAX_SHOWN else ""
+                )
                 count = len(absent) + len(present[split])
                 reason = f"{len(absent)} of {count} forms of the list are missing: {shown}"
                 self.skip(Path("lineStrokes"), split, ValueError(reason))
@@ -136,7 +142,7 @@ datasets/iamondb_text, the official ones on the distributor's download page.
     def _carve(
         self, forms: list[str], lines: Mapping[str, list[Path]], writers: Mapping[str, str]
     ) -> list[str]:
-        """Training forms to validate on, whole writers or whole texts."""
+        """Returns the training forms to validate on: whole writers or whole texts."""
         groups = {
             form: writers[form] or form.rstrip("abcdefghijklmnopqrstuvwxyz") for form in forms
         }
@@ -145,12 +151,12 @@ datasets/iamondb_text, the official ones on the distributor's download page.
             sizes[groups[form]] = sizes.get(groups[form], 0) + len(lines[form])
         chosen = carve(sizes, self.options.validation_fraction)
         carved = [form for form in forms if groups[form] in chosen]
-        told = (
-            f"no form of the validation list is there; {len(carved)} of the {len(forms)} training "
-            "forms, chosen by a hash of their names, are validated on instead"
+        message = (
+            f"all forms of the validation list are missing; {len(carved)} of the {len(forms)} "
+            "training forms, chosen by a hash of their names, are validated on instead"
         )
-        self.note(validation=told)
-        warnings.warn(told, DataWarning, stacklevel=2)
+        self.note(validation=message)
+        warnings.warn(message, DataWarning, stacklevel=2)
         return carved
 
     def _items(
@@ -173,15 +179,15 @@ datasets/iamondb_text, the official ones on the distributor's download page.
 
 
 def _lines_by_form(folder: Path) -> dict[str, list[Path]]:
-    """`{form: its lines' files}` of lineStrokes/."""
-    found: dict[str, list[Path]] = {}
+    """Finds the files of the lines of each form below lineStrokes."""
+    paths: dict[str, list[Path]] = {}
     for path in files_with(folder, (".xml",)):
         form, _, number = path.stem.rpartition("-")
         if _FORM.fullmatch(form) and number.isdecimal() and int(number):
-            found.setdefault(form, []).append(path)
-    if not found:
+            paths.setdefault(form, []).append(path)
+    if not paths:
         raise ValueError(f"{folder} holds no line such as a01/a01-000/a01-000u-01.xml.")
-    return found
+    return paths
 
 
 def _read_forms(path: Path, advice: str) -> list[str]:
@@ -195,7 +201,7 @@ def _read_forms(path: Path, advice: str) -> list[str]:
 
 
 def _read_writers(path: Path) -> dict[str, str]:
-    """`{form: writer}` of forms.txt, if it is there; other lines in it do not matter."""
+    """Reads `{form: writer}` from forms.txt if it exists. Other lines in it do not matter."""
     if not path.is_file():
         return {}
     rows = [line.split() for line in path.read_text(encoding="latin-1").splitlines()]
@@ -208,7 +214,7 @@ def _read_writers(path: Path) -> dict[str, str]:
 
 
 def _read_writer(folder: Path, form: str) -> str:
-    """The writer that the original recording of a form names; "" if there is none."""
+    """The writer that the original recording of a form names; "" if it names none."""
     path = folder / form[:3] / form[:7] / f"strokes{form[7:]}.xml"
     if not path.is_file():
         return ""
@@ -225,13 +231,13 @@ def _read_writer(folder: Path, form: str) -> str:
 
 
 def _read_transcription(path: Path, expected: int) -> list[str]:
-    """The lines as they were written, which stand below CSR: in the file.
+    """Reads the lines as they were written, which stand below "CSR:" in the file.
 
-    A row of % in a line is where the writer went on below.
+    A row of % in a line says that the writer went on below.
     """
-    _, found, written = path.read_text(encoding="latin-1").partition("CSR:")
+    _, heading, written = path.read_text(encoding="latin-1").partition("CSR:")
     lines = [line.strip() for line in re.split(r"\n|%%+", written) if line.strip()]
-    if not found or len(lines) != expected:
+    if not heading or len(lines) != expected:
         raise ValueError(f"{len(lines)} lines of text below CSR: for {expected} lines of strokes")
     return lines
 

@@ -6,10 +6,10 @@ from .builders.pianoroll import MatBuilder, mat_downloads, mat_layout
 
 
 class JsbChorales(MatBuilder):
-    """The JSB chorales of arXiv:1206.6392; a step is a quarter note.
+    """The JSB chorales of arXiv:1206.6392. A step is a quarter note.
 
-    Every chorale is transposed to C major or C minor, as its authors say. The rolls stand about an
-    octave above the range of the voices, and are kept as they are.
+    The authors of the paper say that every chorale is transposed to C major or C minor. The rolls
+    stand about an octave above the range of the voices, and are kept as they are.
     """
 
     SUMMARY = "JSB Chorales: 382 chorales by J. S. Bach (229 + 76 + 77), a quarter note a step"

@@ -1,4 +1,4 @@
-"""Your own music: a folder of MIDI files."""
+"""The music of a user: a folder of MIDI files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .builders.pianoroll import LOWEST_PITCH, NUM_KEYS, PianoRollBuilder
 from .builders.reading import Item
 from .sources.folders import files_with
 
-MAX_STEPS = 100_000  # seven hours of eighth notes; a file can declare millennia in a few bytes
-MAX_BYTES = 2**24  # a message takes hundreds of bytes of memory
-_PERCUSSION = 9  # channel 10 of musicians: its pitches are instruments
+MAX_STEPS = 100_000  # seven hours of eighth notes; a few bytes of a file can declare millennia
+MAX_BYTES = 2**24  # of a file; each of its messages takes hundreds of bytes of memory
+_PERCUSSION = 9  # the channel that musicians call 10, where pitches are instruments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Options:
     """Choices of a folder of MIDI files.
 
     Args:
-        steps_per_beat: time steps of a quarter note; 2 makes a step an eighth note.
-        validation_fraction: of the files.
+        steps_per_beat: time steps of a quarter note. With 2 a step is an eighth note.
+        validation_fraction: which part of the files is set aside for validation.
 
     Raises:
         ValueError: if a value is out of range.
@@ -45,10 +45,10 @@ class Options:
 
 
 class Note(NamedTuple):
-    """A key held down.
+    """A key that is held down.
 
     Attributes:
-        pitch: MIDI number, 0 to 127.
+        pitch: its MIDI number, 0 to 127.
         start: when it is struck, in ticks.
         end: when it is let go, in ticks.
     """
@@ -63,11 +63,11 @@ class MidiFolder(PianoRollBuilder):
 
     Time is counted in beats (quarter notes), not in seconds: a change of tempo changes nothing. A
     note starts and ends at the nearest step and is held for at least one. Silence before the first
-    note and after the last is cut. Two notes of one pitch without a pause between them make one in
-    the roll. Left out are percussion (channel 10), the pedals, and notes that a piano does not
-    have, whose number is in the facts as `notes_off_the_piano`.
+    note and after the last is cut. Two notes of one pitch without a pause between them are one note
+    in the roll. Percussion (channel 10), the pedals and notes that a piano does not have are left
+    out. The facts count these notes as `notes_off_the_piano`.
 
-    Validation: whole files, chosen by a hash of their names. There is no test split.
+    A hash of their names chooses whole files for validation. There is no test split.
     """
 
     SUMMARY = "Your own music: a folder of .mid or .midi files"
@@ -102,16 +102,16 @@ class MidiFolder(PianoRollBuilder):
 
 
 def read_notes(path: Path) -> tuple[list[Note], int]:
-    """The notes of a MIDI file without percussion, and the ticks of a beat.
+    """Reads the notes of a MIDI file without percussion, and how many ticks a beat has.
 
     Raises:
         ValueError: if the file is too large, ends early, is of type 2, or counts time in seconds.
-        Exception: of mido, if it is malformed in another way.
+        Exception: of any kind that mido raises, if it is malformed in another way.
     """
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"the file has {path.stat().st_size} bytes, more than {MAX_BYTES}")
     try:
-        # From memory: a file on the disk would make room for whatever length a message declares.
+        # From memory: reading a file makes room for whatever length a message declares.
         file = mido.MidiFile(file=io.BytesIO(path.read_bytes()))
     except EOFError:
         raise ValueError("the file is empty or ends early") from None
@@ -123,9 +123,9 @@ def read_notes(path: Path) -> tuple[list[Note], int]:
 
 
 def _notes_of(track: mido.MidiTrack) -> Iterator[Note]:
-    """The notes of one track; those that are never let go end with it."""
+    """Yields the notes of one track. A note that is never let go ends with the track."""
     now = 0
-    struck: dict[tuple[int, int], int] = {}  # (channel, pitch): when
+    struck: dict[tuple[int, int], int] = {}  # {(channel, pitch): when}
     for message in track:
         now += message.time
         if message.type not in ("note_on", "note_off") or message.channel == _PERCUSSION:
@@ -140,12 +140,12 @@ def _notes_of(track: mido.MidiTrack) -> Iterator[Note]:
 
 
 def to_roll(notes: list[Note], ticks_per_beat: int, steps_per_beat: int) -> np.ndarray:
-    """A piano roll `[T, 88]`, uint8, from the first step with a note to the last.
+    """Makes a piano roll `[T, 88]`, uint8, from the first step with a note to the last.
 
     Args:
-        notes: of the piano, in any order.
-        ticks_per_beat: positive.
-        steps_per_beat: positive.
+        notes: notes of a piano, in any order.
+        ticks_per_beat: how many ticks a beat has, positive.
+        steps_per_beat: how many steps a beat has, positive.
 
     Raises:
         ValueError: if there is no note, or T would be beyond `MAX_STEPS`.
@@ -153,7 +153,7 @@ def to_roll(notes: list[Note], ticks_per_beat: int, steps_per_beat: int) -> np.n
     if not notes:
         raise ValueError("the file holds no note that a piano has")
 
-    def nearest(tick: int) -> int:  # in integers: ticks can be beyond what floats tell apart
+    def nearest(tick: int) -> int:  # in integers, for floats cannot tell large ticks apart
         return (2 * tick * steps_per_beat + ticks_per_beat) // (2 * ticks_per_beat)
 
     starts = [nearest(note.start) for note in notes]

@@ -6,15 +6,15 @@ from .builders.pianoroll import MatBuilder, mat_downloads, mat_layout
 
 
 class Musedata(MatBuilder):
-    """The MuseData pieces of arXiv:1206.6392; a step is an eighth note.
+    """The MuseData pieces of arXiv:1206.6392. A step is an eighth note.
 
-    Every piece is transposed to C major or C minor, as its authors say.
+    The authors of the paper say that every piece is transposed to C major or C minor.
     """
 
     SUMMARY = "MuseData: 783 classical pieces (524 + 135 + 124), an eighth note a step"
     LICENSE = (
         "The repository that holds the file: MIT. The scores are from the MuseData library, which "
-        "has a licence agreement of its own."
+        "has another licence agreement."
     )
     FILE = "MuseData.mat"
     DOWNLOADS = mat_downloads(

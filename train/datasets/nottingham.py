@@ -6,9 +6,9 @@ from .builders.pianoroll import MatBuilder, mat_downloads, mat_layout
 
 
 class Nottingham(MatBuilder):
-    """The Nottingham tunes of arXiv:1206.6392; a step is an eighth note.
+    """The Nottingham tunes of arXiv:1206.6392. A step is an eighth note.
 
-    Every tune is transposed to C major or C minor, as its authors say.
+    The authors of the paper say that every tune is transposed to C major or C minor.
     """
 
     SUMMARY = "Nottingham: 1,037 folk tunes with chords (694 + 173 + 170), an eighth note a step"

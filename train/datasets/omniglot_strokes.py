@@ -16,13 +16,13 @@ _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 
 class OmniglotStrokes(PenBuilder):
-    """Drawings of omniglot.npz, with its own splits; y negated so that it points up.
+    """Drawings of omniglot.npz with the splits of that file. y is negated so that it points up.
 
-    The file has stroke-3 rows (dx, dy, pen), as many as a drawing has points: each row is the step
-    to its point, and pen is 1 if the pen lifts there. The first row of every drawing is zero, for
-    the first point is the origin. So that row is left out, and a drawing of N points has N - 1
-    steps here as in every other data set of pens. Neither the character nor who drew it is in the
-    file.
+    The file has stroke-3 rows (dx, dy, pen), as many as a drawing has points. Each row is the step
+    to its point, and pen is 1 if the pen lifts there. The first row of every drawing is zero, since
+    the first point is the origin. That row is left out: a drawing of N points has N - 1 steps, as
+    in every other data set of handwriting. The file says neither what the character is nor who drew
+    it.
     """
 
     SUMMARY = "Omniglot: 32,000 pen drawings of characters, simplified for sketch-rnn"
@@ -33,8 +33,9 @@ class OmniglotStrokes(PenBuilder):
   title={Human-level concept learning through probabilistic program induction},
   author={Lake, Brenden M. and Salakhutdinov, Ruslan and Tenenbaum, Joshua B.},
   journal={Science}, volume={350}, number={6266}, pages={1332--1338}, year={2015}}"""
-    LAYOUT = """It is downloaded without --data-dir. To fetch it yourself, take
+    LAYOUT = """Without --data-dir the file is downloaded. To fetch it yourself, take
 https://raw.githubusercontent.com/hardmaru/sketch-rnn-datasets/master/omniglot/omniglot.npz
+and put it into a folder:
 
     DIR/omniglot.npz
 

@@ -9,21 +9,21 @@ from .builders.reading import Item
 
 
 class Onomatopoeia(audio.AudioBuilder):
-    """Sounds in one folder for each actor; the paper's own recordings were never published.
+    """Sounds in one folder for each actor. The recordings of the paper were never published.
 
-    Validation and test are whole actors, chosen by a hash of the names of their folders; the
-    fractions of 0.05 are the paper's.
+    A hash of the names of their folders chooses whole actors for validation and test. The fractions
+    of 0.05 are the paper's.
     """
 
     SUMMARY = "Onomatopoeia: human sounds without words (6,738 of 51 actors in the paper)"
-    LICENSE = "The paper's recordings, from Ubisoft, were never published; yours are your own."
+    LICENSE = "That of your recordings. Those of the paper, from Ubisoft, were never published."
     CITATION = """@inproceedings{chung2015recurrent,
   title={A Recurrent Latent Variable Model for Sequential Data},
   author={Chung, Junyoung and Kastner, Kyle and Dinh, Laurent and Goel, Kratarth and
           Courville, Aaron C. and Bengio, Yoshua},
   booktitle={Advances in Neural Information Processing Systems}, year={2015}}"""
-    LAYOUT = """The paper's recordings are not public, so record or collect your own sounds and put
-those of each actor into a folder of their own (wav, flac, ogg, mp3 or sph):
+    LAYOUT = """The paper's recordings are not public. Record or collect your own sounds (wav, flac,
+ogg, mp3 or sph) and put those of each actor into another folder:
 
     DIR/actor01/cough.wav
     DIR/actor02/laugh.wav

@@ -6,15 +6,15 @@ from .builders.pianoroll import MatBuilder, mat_downloads, mat_layout
 
 
 class PianoMidi(MatBuilder):
-    """The Piano-midi.de pieces of arXiv:1206.6392; a step is an eighth note.
+    """The Piano-midi.de pieces of arXiv:1206.6392. A step is an eighth note.
 
-    Every piece is transposed to C major or C minor, as its authors say.
+    The authors of the paper say that every piece is transposed to C major or C minor.
     """
 
     SUMMARY = "Piano-midi.de: 124 classical piano pieces (87 + 12 + 25), an eighth note a step"
     LICENSE = (
-        "The repository that holds the file: MIT. The pieces are from piano-midi.de, which has a "
-        "copyright page of its own."
+        "The repository that holds the file: MIT. The pieces are from piano-midi.de, which "
+        "has a copyright page."
     )
     FILE = "Piano_midi.mat"
     DOWNLOADS = mat_downloads(

@@ -11,7 +11,7 @@ from .builders.reading import Item
 
 @dataclasses.dataclass(frozen=True)
 class Options(audio.CarvedOptions):
-    """Choices of the archive; pieces of half a second and the fractions are the paper's."""
+    """Choices of the archive. The pieces of half a second and the fractions are the paper's."""
 
     min_seconds: float = 0.5
     max_seconds: float | None = 0.5
@@ -20,8 +20,8 @@ class Options(audio.CarvedOptions):
 class SpeechAccentArchive(audio.AudioBuilder):
     """Recordings of the Speech Accent Archive, cut into half-seconds.
 
-    Each file is a speaker of its own (afrikaans1); validation and test are whole files, chosen by a
-    hash of their names. Recordings that are not cut (max_seconds=None) have the text of
+    Each file has another speaker (afrikaans1). A hash of their names chooses the files for
+    validation and test. Recordings that are not cut (max_seconds=None) have the text of
     reading-passage.txt, if it is there.
     """
 

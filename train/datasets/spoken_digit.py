@@ -12,7 +12,7 @@ from .builders import audio
 from .builders.reading import Item
 
 _NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")
-_SPLITS = {"test": range(5), "validation": range(5, 10)}  # by index; later ones are for training
+_SPLITS = {"test": range(5), "validation": range(5, 10)}  # indices; higher ones are for training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,22 +23,22 @@ class Options(audio.Options):
 
 
 class SpokenDigit(audio.AudioBuilder, skip_registration=True):
-    """Spoken digits; the text of a recording is the digit.
+    """Spoken digits. The text of a recording is the digit.
 
-    The first five recordings of each digit and speaker are the distributor's test split; the next
-    five (5 to 9) are for validation, the others (10 to 49) for training. All speakers are in every
-    split. What is downloaded, and its checksum, is what the builder of the same name in
-    tensorflow-datasets has.
+    The first five recordings of each digit and speaker (0 to 4) are the distributor's test split.
+    The next five (5 to 9) are for validation, the others (10 to 49) for training. All speakers are
+    in every split. The address of the archive and its checksum come from the builder of the same
+    name in tensorflow-datasets.
     """
 
-    SUMMARY = "Free Spoken Digit Dataset: each digit 50 times a speaker (five, later six), 8 kHz"
+    SUMMARY = "Free Spoken Digit Dataset: five (later six) speakers say each digit 50 times, 8 kHz"
     HOMEPAGE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
     LICENSE = "CC BY-SA 4.0"
     CITATION = """@misc{jackson2016spoken,
   title={Free Spoken Digit Dataset}, author={Jackson, Zohar}, year={2016},
   url={https://github.com/Jakobovski/free-spoken-digit-dataset}}"""
-    LAYOUT = """It is downloaded unless --data-dir names a folder with its archive or with what that
-unpacks to:
+    LAYOUT = """Without --data-dir the archive is downloaded. --data-dir can name a folder with the
+archive, or with what it unpacks to:
 
     DIR/recordings/7_jackson_32.wav       digit_speaker_index
 
@@ -50,7 +50,7 @@ unpacks to:
     Options = Options
 
     def splits(self, folder: Path) -> dict[str, list[Item]]:
-        found: dict[str, list[Item]] = {"train": [], **{split: [] for split in _SPLITS}}
+        splits: dict[str, list[Item]] = {"train": [], **{split: [] for split in _SPLITS}}
         for path in {path.name: path for path in self.recordings(folder).values()}.values():
             name = _NAME.fullmatch(path.name)
             if name is None:
@@ -58,5 +58,5 @@ unpacks to:
                 continue
             index = int(name[3])
             split = next((s for s, indices in _SPLITS.items() if index in indices), "train")
-            found[split].append(Item(path, path.stem, (name[1], name[2])))
-        return {split: items for split, items in found.items() if items}
+            splits[split].append(Item(path, path.stem, (name[1], name[2])))
+        return {split: items for split, items in splits.items() if items}

@@ -1,4 +1,4 @@
-"""Your own text: a file, or a folder of them."""
+"""The text of a user: a file, or a folder of files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .builders.reading import Item
 from .sources.folders import files_with
 
 MAX_BYTES = 2**30  # a record of tfds cannot hold 2 GiB
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the newline
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(text.Options):
-    """Choices of a text of your own.
+    """Choices for the text of a user.
 
     Args:
-        sequence_length: characters of a training sequence, at most.
-        validation_fraction: of the characters.
+        sequence_length: how many characters a training sequence has at most.
+        validation_fraction: which part of the characters is set aside for validation.
 
     Raises:
         ValueError: if a value is out of range.
@@ -37,15 +37,15 @@ class Options(text.Options):
 
 
 class TextFile(text.TextBuilder):
-    r"""A text file, or the .txt files below a folder, in UTF-8; every newline becomes "\n".
+    r"""A text file, or the .txt files below a folder, in UTF-8. Every newline becomes "\n".
 
-    Validation: of several files whole ones, chosen by a hash of their names; of a single file its
-    end. There is no test split.
+    Several files are split as a whole: a hash of their names chooses those for validation. The end
+    of a single file is for validation. There is no test split.
     """
 
     SUMMARY = "Your own text: a .txt file or a folder of them, learnt character by character"
-    LAYOUT = """Name a text file in UTF-8, or a folder with .txt files at any depth or an archive of
-them:
+    LAYOUT = """Name a text file in UTF-8. Or name a folder with .txt files at any depth, or with an
+archive of them:
 
     DIR/first.txt
     DIR/more/second.txt
@@ -72,7 +72,7 @@ them:
 
     def read(self, item: Item) -> Iterator[tuple[str, dict[str, str] | Counter[str]]]:
         content = read_text(item.path)
-        if item.details is not None:  # the split that gets its part of a single file
+        if item.details is not None:  # the split that gets a part of the single file
             start, end = _cut(content, self.options.validation_fraction)
             content = start if item.details == "train" else end
         yield "", Counter(content)
@@ -80,7 +80,7 @@ them:
 
 
 def read_text(path: Path) -> str:
-    r"""The text of a UTF-8 file without a byte order mark, with "\n" for every kind of newline.
+    r"""Reads a UTF-8 file without its byte order mark, with "\n" for every kind of newline.
 
     Raises:
         ValueError: if it is empty, too large, not UTF-8, or holds a control character other than
@@ -105,7 +105,7 @@ def read_text(path: Path) -> str:
 
 
 def _cut(content: str, fraction: float) -> tuple[str, str]:
-    """The beginning of a text, and its last `fraction`; at least one character each."""
+    """Cuts a text before its last `fraction`; each part has at least one character."""
     if len(content) < 2:
         raise ValueError("the file has a single character, which cannot be split")
     place = min(max(round(len(content) * (1.0 - fraction)), 1), len(content) - 1)

@@ -30,10 +30,10 @@ class Options(audio.Options):
     """Choices of TIMIT.
 
     Args:
-        test_set: "complete": all 168 speakers of TEST. "core": the 24 of the core test set.
-        sa_sentences: whether to keep SA1 and SA2, which every speaker reads; the core test set has
-            192 sentences without them.
-        validation_fraction: of the training sentences; whole speakers of TRAIN.
+        test_set: "complete" takes all 168 speakers of TEST, "core" the 24 of the core test set.
+        sa_sentences: whether to keep SA1 and SA2, which every speaker reads. Without them the core
+            test set has 192 sentences.
+        validation_fraction: which part of the training sentences is set aside for validation.
 
     Raises:
         ValueError: if a value is out of range.
@@ -50,11 +50,11 @@ class Options(audio.Options):
 
 
 class Timit(audio.AudioBuilder):
-    """Sentences of TIMIT with their speakers and, from the .TXT files, what was read.
+    """Sentences of TIMIT with their speakers and with their texts, from the .TXT files.
 
-    TRAIN is for training, TEST for test; speakers of TRAIN, chosen by a hash of their names, are
-    set aside for validation, so that no two splits share a speaker. Of `SA1.WAV` and its copy
-    `SA1.WAV.wav` the copy is read.
+    TRAIN is for training, TEST for test. A hash of their names chooses speakers of TRAIN for
+    validation, so that no two splits share a speaker. If `SA1.WAV` has a copy `SA1.WAV.wav`, the
+    copy is read.
     """
 
     SUMMARY = "TIMIT: 6,300 English sentences, 630 speakers, 16 kHz"
@@ -67,7 +67,7 @@ class Timit(audio.AudioBuilder):
   publisher={Linguistic Data Consortium}, address={Philadelphia},
   year={1993}, doi={10.35111/17gk-bn40}}"""
     LAYOUT = """Buy LDC93S1 at the home page and put its archive, or what that unpacks to, into a
-folder; names may be in lower case:
+folder. Names may be in lower case:
 
     DIR/TIMIT/TRAIN/DR1/FCJF0/SA1.WAV, SA1.TXT, ...
     DIR/TIMIT/TEST/DR1/FAKS0/SA1.WAV, SA1.TXT, ...
@@ -78,8 +78,8 @@ folder; names may be in lower case:
 
     def splits(self, folder: Path) -> dict[str, list[Item]]:
         speakers = self._speakers(folder)
-        for part, found in speakers.items():
-            if not found:
+        for part, sentences in speakers.items():
+            if not sentences:
                 raise ValueError(f"{part}/DR1/... is missing in {folder}. {self.help()}")
         test = speakers["TEST"]
         if self.options.test_set == "core":
@@ -101,14 +101,14 @@ folder; names may be in lower case:
         }
 
     def _speakers(self, folder: Path) -> dict[str, _Speakers]:
-        """The sentences of the speakers of TRAIN and of TEST."""
-        found: dict[tuple[str, str, str], Path] = {}
+        """Finds the sentences of each speaker of TRAIN and of TEST."""
+        paths: dict[tuple[str, str, str], Path] = {}
         for name, path in self.recordings(folder).items():
             place = _SENTENCE.search(name.upper())
             if place and (self.options.sa_sentences or not place[3].startswith("SA")):
-                found[place[1], place[2], place[3]] = path  # SA1.WAV.wav comes after SA1.WAV
+                paths[place[1], place[2], place[3]] = path  # SA1.WAV.wav comes after SA1.WAV
         speakers: dict[str, _Speakers] = {"TRAIN": {}, "TEST": {}}
-        for (part, speaker, sentence), path in found.items():
+        for (part, speaker, sentence), path in paths.items():
             item = Item(path, f"{part}/{speaker}/{sentence}", speaker)
             speakers[part].setdefault(speaker, []).append(item)
         return speakers

@@ -1,4 +1,4 @@
-"""Tiny Shakespeare: 1.1 million characters of plays, as tensorflow-datasets has them."""
+"""Tiny Shakespeare: 1.1 million characters of plays, with the splits of tensorflow-datasets."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshak
 _SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
-class TinyShakespeare(TextBuilder, skip_registration=True):  # the name is tensorflow-datasets' own
-    """The records of tensorflow-datasets' own `tiny_shakespeare`, with its split of 90/5/5 %.
+class TinyShakespeare(TextBuilder, skip_registration=True):  # tfds has this name
+    """The records of `tiny_shakespeare` in tensorflow-datasets, which splits them 90/5/5 %.
 
-    Its builder is handed a file that is already there: without a network it would wait for minutes
-    before it gave up.
+    The builder of tensorflow-datasets is given a file that is already there. Without a network it
+    would wait for minutes before it gave up.
     """
 
-    SUMMARY = "Tiny Shakespeare: 1,115,394 characters of plays, 65 different ones"
+    SUMMARY = "Tiny Shakespeare: plays, 1,115,394 characters, of which 65 are different"
     HOMEPAGE = "https://github.com/karpathy/char-rnn"
     LICENSE = "The text is in the public domain."
     CITATION = """@misc{karpathy2015charrnn,
@@ -33,7 +33,7 @@ class TinyShakespeare(TextBuilder, skip_registration=True):  # the name is tenso
   title={char-rnn},
   year={2015},
   howpublished={\\url{https://github.com/karpathy/char-rnn}}}"""
-    LAYOUT = f"""Without --data-dir the file is downloaded. By hand: fetch
+    LAYOUT = f"""Without --data-dir the file is downloaded. To fetch it yourself, take
 {_URL}
 and put it into a folder:
 

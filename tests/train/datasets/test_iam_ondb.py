@@ -181,14 +181,14 @@ def test_validation_is_carved_by_writer_or_text(folder, prepare, writers):
     if writers:
         write(folder / "forms.txt", "a01-000u 1\na01-000x 2\nb02-010 1\n")
     with (
-        pytest.warns(DataWarning, match="no form of the validation list is there"),
+        pytest.warns(DataWarning, match="all forms of the validation list are missing"),
         pytest.warns(SkippedFileWarning, match="1 of 1 forms of the list are missing: d04-001"),
     ):
         builder = prepare(folder)
-    found = [{text[:8].strip() for text in records(builder, s)} for s in ("train", "validation")]
+    forms = [{text[:8].strip() for text in records(builder, s)} for s in ("train", "validation")]
     together = {"a01-000u", "b02-010"} if writers else {"a01-000u", "a01-000x"}
-    assert together in found
-    assert set.union(*found) == {"a01-000u", "a01-000x", "b02-010"}
+    assert together in forms
+    assert set.union(*forms) == {"a01-000u", "a01-000x", "b02-010"}
     assert "validated on instead" in builder.facts()["validation"]
 
 

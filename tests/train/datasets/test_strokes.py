@@ -1,4 +1,4 @@
-"""One's own handwriting: every format, written here, comes back as what was written."""
+"""Every format of handwriting is written here and comes back as what was written."""
 
 import functools
 import itertools
@@ -93,15 +93,15 @@ def contents(source, unused, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkippedFileWarning)
         splits = builder.splits(source)
-    found = {}
+    sequences = {}
     for item in (item for items in splits.values() for item in items):
         for name, record in builder.read(item):
             place = f"{item.name}/{name}" if name else item.name
-            assert place not in found
-            found[place] = record["x"].tolist()
+            assert place not in sequences
+            sequences[place] = record["x"].tolist()
     for place, reason in builder.info.metadata["skipped"]["files"].items():
-        found[Path(place).name] = reason
-    return found
+        sequences[Path(place).name] = reason
+    return sequences
 
 
 @pytest.fixture
@@ -109,17 +109,17 @@ def read(tmp_path):
     return functools.partial(contents, unused=tmp_path / "unused")
 
 
-def in_order(found):
-    return [found[name] for name in sorted(found)]
+def in_order(sequences):
+    return [sequences[name] for name in sorted(sequences)]
 
 
 def one(read, path, **options):
     """Of a file with one sequence; others let validation be carved."""
     rows = [(i, *row) for i in range(2) for row in TIMED]
     other = write(path.parent / "zz.csv", table("sequence,x,y,pen,t", rows))
-    found = read(path.parent, **options)
+    sequences = read(path.parent, **options)
     other.unlink()
-    (x,) = [x for name, x in found.items() if not name.startswith("zz.csv")]
+    (x,) = [x for name, x in sequences.items() if not name.startswith("zz.csv")]
     return x
 
 
@@ -148,8 +148,8 @@ def test_any_mix_is_read(tmp_path, prepare):
     facts = builder.facts()
     assert facts["skipped"]["count"] == 0
     assert facts["records"] == {"train": 8, "validation": 1}
-    found = [x for split in facts["records"] for _, _, x in records(builder, split)]
-    assert sorted(found) == sorted([X] * 6 + [flipped(X)] * 3)
+    sequences = [x for split in facts["records"] for _, _, x in records(builder, split)]
+    assert sorted(sequences) == sorted([X] * 6 + [flipped(X)] * 3)
     assert builder.medium() == Strokes("units of the files, y up")
     assert builder.name == "strokes"
 
@@ -180,10 +180,10 @@ def test_what_generate_wrote_comes_back(tmp_path, read):
     ended = [np.array(x, np.float32) for x in sequences]
     ended[0][-1, 2] = 2.0  # the model said that the line ends here
     Strokes().save(tmp_path / "a.npz", ended)
-    for found, x in zip(in_order(read(tmp_path)), ended, strict=True):
+    for read_back, x in zip(in_order(read(tmp_path)), ended, strict=True):
         expected = x.copy()
         expected[-1, 2] = 1.0  # what is last ends a stroke
-        np.testing.assert_array_equal(np.array(found, np.float32), expected)
+        np.testing.assert_array_equal(np.array(read_back, np.float32), expected)
 
 
 def test_stroke3_keeps_the_splits_of_the_file(tmp_path, prepare):
@@ -199,10 +199,10 @@ def test_stroke3_keeps_the_splits_of_the_file(tmp_path, prepare):
     builder = prepare(path)
     assert builder.facts()["records"] == {"train": 3, "validation": 2, "test": 1}
     assert [x for _, _, x in records(builder, "test")] == [flipped(rows[5].tolist())]
-    found = [x for _, _, x in records(builder, "train")]
+    sequences = [x for _, _, x in records(builder, "train")]
     cut_short = flipped(rows[1][:3].tolist())
     cut_short[-1][2] = 1
-    assert sorted(found) == sorted(
+    assert sorted(sequences) == sorted(
         [flipped(rows[0].tolist()), cut_short, flipped(rows[2].tolist())]
     )
     splits = StrokeFiles.load(data_dir=path, prepared_dir=tmp_path / "prepared", test=True)
@@ -225,7 +225,7 @@ def test_nothing_of_a_file_is_unpickled(tmp_path, prepare, protocol):
     with (
         pytest.warns(SkippedFileWarning, match="a.npz: train.npy holds (posix|nt).system"),
         pytest.raises(
-            ValueError, match="Nothing could be read. The first .*a.npz: train.npy holds"
+            ValueError, match="Nothing could be read. The first malformed .*a.npz: train.npy holds"
         ),
     ):
         prepare(folder)
@@ -262,9 +262,9 @@ def test_annotations_of_inkml_are_kept(tmp_path, prepare):
         )
         write(tmp_path / "mine" / f"{i}.inkml", inkml(TRACES, notes))
     builder = prepare(tmp_path / "mine")
-    found = {split: records(builder, split) for split in ("train", "validation")}
+    splits = {split: records(builder, split) for split in ("train", "validation")}
     first = [("text 0", "w0", flipped(X)), ("text 1", "w0", flipped(X))]  # a writer is not cut
-    assert sorted(found.values(), key=len) == [[("text 2", "w1", flipped(X))], first]
+    assert sorted(splits.values(), key=len) == [[("text 2", "w1", flipped(X))], first]
 
 
 def test_a_dot_that_is_written_first_keeps_its_lift(tmp_path, read):
@@ -323,15 +323,15 @@ W3C_STEPS += [(60, 53), (63, 47)]
     ],
 )
 def test_the_notation_of_traces(tmp_path, read, text, steps):
-    found = one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(text))))
-    assert [tuple(row[:2]) for row in found] == [(dx, -dy) for dx, dy in steps]
-    assert [row[2] for row in found] == [0.0] * (len(steps) - 1) + [1.0]
+    rows = one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(text))))
+    assert [tuple(row[:2]) for row in rows] == [(dx, -dy) for dx, dy in steps]
+    assert [row[2] for row in rows] == [0.0] * (len(steps) - 1) + [1.0]
 
 
 def test_the_example_of_the_recommendation(tmp_path, read):
     head = channels("X", "Y", intermittent=("S1", "S2"))
-    found = one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(W3C), head)))
-    assert [tuple(row[:2]) for row in found] == [(dx, -dy) for dx, dy in W3C_STEPS]
+    rows = one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(W3C), head)))
+    assert [tuple(row[:2]) for row in rows] == [(dx, -dy) for dx, dy in W3C_STEPS]
 
 
 @given(
@@ -355,8 +355,8 @@ def test_any_mix_of_notations_says_the_same(tmp_path_factory, points, data):
     write(folder / "a.inkml", inkml(trace(text)))
     write(folder / "b.inkml", inkml(trace(text)))
     steps = [[b[0] - a[0], a[1] - b[1]] for a, b in itertools.pairwise(points)]
-    for found in contents(folder, folder / "unused").values():
-        assert [row[:2] for row in found] == steps
+    for rows in contents(folder, folder / "unused").values():
+        assert [row[:2] for row in rows] == steps
 
 
 def test_channels_stand_where_the_format_says(tmp_path, read):
@@ -446,11 +446,11 @@ def test_the_ends_of_strokes_stay_where_they_were(tmp_path, read, rate):
 def test_times_must_be_those_of_a_pen(tmp_path, read, times, rate, message):
     rows = [(0, 0, 0, times[0]), (1, 0, 1, times[1]), (4, 5, 0, times[2]), (6, 7, 1, times[3])]
     path = write(tmp_path / "d" / "a.csv", table("x,y,pen,t", rows))
-    found = one(read, path, points_per_second=rate)
+    result = one(read, path, points_per_second=rate)
     if message is None:  # at one time
-        assert found == [[1, 0, 1], [3, 5, 0], [2, 2, 1]]
+        assert result == [[1, 0, 1], [3, 5, 0], [2, 2, 1]]
     else:
-        assert message in found
+        assert message in result
 
 
 def test_without_times_there_is_no_rate(tmp_path, read):
@@ -713,8 +713,8 @@ def test_what_is_written_comes_back(tmp_path_factory, lengths, seed, kind):
             for q, e in zip(p, pen, strict=True)
         ]
         write(folder / "a.csv", table("sequence,x,y,pen", rows))
-    found = contents(folder, folder / "unused")
-    assert {name: found[name] for name in sorted(found)} == {
+    sequences = contents(folder, folder / "unused")
+    assert {name: sequences[name] for name in sorted(sequences)} == {
         f"{file}/{i}": rows.tolist() for i, rows in enumerate(x)
     }
 
@@ -730,7 +730,7 @@ def test_the_real_lines_of_unipen(tmp_path):
         num_points, num_sequences = len(arrays["dxy"]), len(arrays["length"])
         dots = int(arrays["pen_up"][np.cumsum(arrays["length"]) - arrays["length"]].sum())
         texts, writers = sorted(arrays["text"]), set(arrays["writer"])
-    found = [r for split in ("train", "validation") for r in builder.records(split)]
-    assert sum(len(r["x"]) for r in found) == num_points - num_sequences + dots
-    assert sorted(r["text"].decode() for r in found) == texts
-    assert {r["writer"].decode() for r in found} == writers
+    lines = [r for split in ("train", "validation") for r in builder.records(split)]
+    assert sum(len(r["x"]) for r in lines) == num_points - num_sequences + dots
+    assert sorted(r["text"].decode() for r in lines) == texts
+    assert {r["writer"].decode() for r in lines} == writers

@@ -1,4 +1,4 @@
-"""The builder that data sets of recordings share."""
+"""The parent of data sets of recordings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Options:
     """Choices that all sets of recordings have.
 
     Args:
-        sampling_rate: samples a second; recordings with another rate are converted.
-        frame_size: samples a step; what does not fill a step at the end is left out.
+        sampling_rate: samples a second. Recordings with another rate are converted.
+        frame_size: samples a step. Samples at the end that do not fill a step are left out.
         min_seconds: recordings that are shorter are skipped as malformed.
-        max_seconds: longer recordings are cut into consecutive pieces of this length; what remains
-            at the end is a piece too unless it is shorter than `min_seconds`. None: not cut.
-        trim_silence: decibels; blocks of 20 ms at both ends that are by more than this below the
-            loudest block of the recording are removed. None: kept, as the paper did.
+        max_seconds: longer recordings are cut into consecutive pieces of this length. The rest at
+            the end is a piece too unless it is shorter than `min_seconds`. None: nothing is cut.
+        trim_silence: decibels. Blocks of 20 ms at both ends are removed if they are by more than
+            this below the loudest block of the recording. None: they are kept, as in the paper.
 
     Raises:
         ValueError: if a value is out of range.
@@ -68,8 +68,8 @@ class CarvedOptions(Options):
     """Choices of a set whose distributor defines no splits.
 
     Args:
-        validation_fraction: of the recordings.
-        test_fraction: of the recordings; 0 for no test split.
+        validation_fraction: which part of the recordings is set aside for validation.
+        test_fraction: which part is set aside for test; 0 for no test split.
 
     Raises:
         ValueError: if a value is out of range.
@@ -90,11 +90,11 @@ class CarvedOptions(Options):
 
 
 class AudioBuilder(Builder, skip_registration=True):
-    """A data set of recordings; `Item.details` is `(text, speaker)`, "" where it is unknown.
+    """A data set of recordings. `Item.details` is `(text, speaker)`, each "" if it is not known.
 
-    Records hold x int16 `[n]` at `sampling_rate`, what is said ("" for a piece of a recording that
-    was cut), and who says it. A recording that is shorter than one frame is a record without a
-    training sequence.
+    Records hold x int16 `[n]` at `sampling_rate`, the text that is said and the speaker. The text
+    of a recording that was cut is "". A recording that is shorter than one frame is a record
+    without a training sequence.
     """
 
     KIND = "audio"
@@ -131,29 +131,36 @@ class AudioBuilder(Builder, skip_registration=True):
         return media.Audio(self.options.sampling_rate, self.options.frame_size)
 
     def recordings(self, folder: Path) -> dict[str, Path]:
-        """`{path below the folder, parts joined by /: file}`, sorted.
+        """Finds the sound files: `{path below the folder, parts joined by /: file}`, sorted.
 
-        If there is no sound file, the folder's archives are unpacked and searched.
+        If the folder has no sound file, its archives are unpacked and searched.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if the archives have none either.
         """
         folder = self.unpack(folder, suffixes=SUFFIXES)
-        found = files_with(folder, SUFFIXES)
-        return {path.relative_to(folder).as_posix(): path for path in found}
+        paths = files_with(folder, SUFFIXES)
+        return {path.relative_to(folder).as_posix(): path for path in paths}
 
     def carved(self, groups: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
-        """Splits whole groups by the fractions of `CarvedOptions`.
+        """Carves whole groups by the fractions of `CarvedOptions`.
+
+        Args:
+            groups: the recordings of each group.
+
+        Returns:
+            The recordings of each split that has any.
 
         Raises:
             ValueError: if there are fewer groups than splits.
         """
         options = self.options
-        splits = 3 if options.test_fraction else 2
-        if len(groups) < splits:
+        num_splits = 3 if options.test_fraction else 2
+        if len(groups) < num_splits:
             raise ValueError(
-                f"{splits} splits need as many groups (files, folders or speakers) of recordings. "
-                f"Received {sorted(groups)}. Add recordings, or group or split them otherwise."
+                f"{num_splits} splits need as many groups (files, folders or speakers) of "
+                f"recordings. Received {sorted(groups)}. Add recordings, or group or split them "
+                "otherwise."
             )
         sizes = {group: len(items) for group, items in groups.items()}
         test = carve(sizes, options.test_fraction) if options.test_fraction else set()
@@ -167,16 +174,13 @@ class AudioBuilder(Builder, skip_registration=True):
         }
 
 
-# --- pieces ---------------------------------------------------------------------------------------
-
-
 def trim(samples: np.ndarray, sampling_rate: int, threshold: float) -> np.ndarray:
     """Removes quiet blocks of 20 ms at both ends.
 
     Args:
         samples: int16 `[n]`, not all zero.
         sampling_rate: samples a second.
-        threshold: decibels; a block is quiet if its mean power is by more than this below that of
+        threshold: decibels. A block is quiet if its mean power is by more than this below that of
             the loudest block.
 
     Returns:
@@ -193,10 +197,12 @@ def trim(samples: np.ndarray, sampling_rate: int, threshold: float) -> np.ndarra
 def cut(
     samples: np.ndarray, sampling_rate: int, min_seconds: float, max_seconds: float | None
 ) -> list[np.ndarray]:
-    """Consecutive pieces of `max_seconds`, the last one shorter or, below `min_seconds`, left out.
+    """Cuts samples `[n]` into consecutive pieces of `max_seconds`.
+
+    The last piece may be shorter. It is left out if it is shorter than `min_seconds`.
 
     Raises:
-        ValueError: if all samples `[n]` together are shorter than `min_seconds`.
+        ValueError: if all samples together are shorter than `min_seconds`.
     """
     shortest = round(min_seconds * sampling_rate)
     if len(samples) < shortest:

