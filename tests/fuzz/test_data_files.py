@@ -40,9 +40,9 @@ def npz(**arrays):
 
 
 def objects(values):
-    found = np.empty(len(values), object)
-    found[:] = values
-    return found
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def sound(**arguments):
@@ -127,19 +127,19 @@ def load(name, source, prepared, **options):
     with limits(120), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = datasets.get(name).load(
+            splits = datasets.get(name).load(
                 data_dir=source, prepared_dir=prepared, test=True, **options
             )
         except ValueError as error:
             check_reason(str(error))
             return None, [str(error)]
     for split in ("train", "validation", "test"):
-        check_sequences(found.medium, getattr(found, split))
-    reasons = list(found.facts["skipped"]["files"].values())
+        check_sequences(splits.medium, getattr(splits, split))
+    reasons = list(splits.facts["skipped"]["files"].values())
     for reason in reasons:
         check_reason(reason)
-    json.dumps(found.facts)
-    return found, reasons
+    json.dumps(splits.facts)
+    return splits, reasons
 
 
 def check_reason(reason):
@@ -156,9 +156,9 @@ def test_a_folder_of_damaged_files(tmp_path, name, file, content):
     for i, damaged in enumerate(mutants(content, CASES)):
         (source / f"{stem}{i}.{suffix}").write_bytes(damaged)
     before = snapshot(source)
-    found, reasons = load(name, source, tmp_path / "prepared")
-    assert found is not None, reasons
-    assert len(found.train) + len(found.validation) + len(found.test) >= WHOLE
+    splits, reasons = load(name, source, tmp_path / "prepared")
+    assert splits is not None, reasons
+    assert len(splits.train) + len(splits.validation) + len(splits.test) >= WHOLE
     assert snapshot(source) == before
     assert {path.name for path in tmp_path.iterdir()} == {"data", "prepared"}
 
@@ -178,8 +178,8 @@ def test_damaged_forms_of_iam_ondb(tmp_path):
             (strokes / f"{form}-01.xml").write_text(LINE)
             for i, damaged in enumerate(mutants(LINE.encode(), CASES // 3), 2):
                 (strokes / f"{form}-{i:02}.xml").write_bytes(damaged)
-    found, reasons = load("iam_ondb", source, tmp_path / "prepared")
-    assert found is not None, reasons
+    splits, reasons = load("iam_ondb", source, tmp_path / "prepared")
+    assert splits is not None, reasons
     for i, damaged in enumerate(mutants(b"a01-000u\nb02-010\n", 15)):
         (source / "train.txt").write_bytes(damaged)
         load("iam_ondb", source, tmp_path / f"prepared{i}")
@@ -193,8 +193,8 @@ def test_damaged_transcripts_of_timit(tmp_path):
             for i, damaged in enumerate(mutants(b"0 500 She had your dark suit.\n", 20)):
                 (folder / f"SX{i}.WAV").write_bytes(sphere())
                 (folder / f"SX{i}.TXT").write_bytes(damaged)
-    found, reasons = load("timit", tmp_path / "data", tmp_path / "prepared")
-    assert found is not None, reasons
+    splits, reasons = load("timit", tmp_path / "data", tmp_path / "prepared")
+    assert splits is not None, reasons
 
 
 # --- files that are read alone --------------------------------------------------------------------

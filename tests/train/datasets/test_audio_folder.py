@@ -26,9 +26,9 @@ def prepare(tmp_path, folder):
     return run
 
 
-def names_by_split(builder, known):
+def names_by_split(builder, recordings):
     """`{split: names}` of the recordings, told by their samples."""
-    names = {x.tobytes(): name for name, x in known.items()}
+    names = {x.tobytes(): name for name, x in recordings.items()}
     return {
         split: sorted(names[record["x"].tobytes()] for record in builder.records(split))
         for split in builder.info.splits
@@ -48,8 +48,8 @@ def test_groups_stay_together(tmp_path, group, of):
         f"{part}/{i}_{who}_{i}.wav" for part in "ab" for who in ("ann", "bo") for i in range(4)
     ]
     names += [f"c/{i}_cy_{i}.wav" for i in range(4)]
-    known = {name: noise(i, 300) for i, name in enumerate(names)}
-    for name, samples in known.items():
+    recordings = {name: noise(i, 300) for i, name in enumerate(names)}
+    for name, samples in recordings.items():
         write_wav(tmp_path / "d" / name, samples)
     builder = AudioFolder.prepare(
         tmp_path / "d",
@@ -58,9 +58,9 @@ def test_groups_stay_together(tmp_path, group, of):
         validation_fraction=0.2,
         test_fraction=0.2,
     )
-    found = names_by_split(builder, known)
-    assert sorted(name for split in found.values() for name in split) == sorted(names)
-    groups = {split: {of(name) for name in members} for split, members in found.items()}
+    splits = names_by_split(builder, recordings)
+    assert sorted(name for split in splits.values() for name in split) == sorted(names)
+    groups = {split: {of(name) for name in members} for split, members in splits.items()}
     assert all(groups[split] for split in ("train", "validation", "test"))
     assert not groups["train"] & groups["validation"]
     assert not (groups["train"] | groups["validation"]) & groups["test"]

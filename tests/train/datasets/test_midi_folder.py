@@ -42,12 +42,12 @@ def roll_of(path, steps_per_beat=1):
 
 def track(*messages):
     """A track of (ticks since the message before, type, pitch, velocity[, channel])."""
-    found = mido.MidiTrack()
+    track = mido.MidiTrack()
     for time, kind, note, velocity, *channel in messages:
         channel = channel[0] if channel else 0
         message = mido.Message(kind, note=note, velocity=velocity, channel=channel, time=time)
-        found.append(message)
-    return found
+        track.append(message)
+    return track
 
 
 def write(path, *tracks, **arguments):
@@ -274,9 +274,9 @@ def test_a_folder_of_files(tmp_path):
     facts = builder.facts()
     assert facts["records"] == {"train": 8, "validation": 2}
     assert facts["notes_off_the_piano"] == 0 and facts["skipped"]["count"] == 0
-    found = [x for split in ("train", "validation") for x in builder.all_sequences(split)]
-    assert sorted(keys(x)[0][0] for x in found) == list(range(50, 60))
-    assert all(len(x) == 16 and x.dtype == np.float32 for x in found)  # eighth notes
+    rolls = [x for split in ("train", "validation") for x in builder.all_sequences(split)]
+    assert sorted(keys(x)[0][0] for x in rolls) == list(range(50, 60))
+    assert all(len(x) == 16 and x.dtype == np.float32 for x in rolls)  # eighth notes
     titles = {r["title"].decode() for s in ("train", "validation") for r in builder.records(s)}
     assert titles == {*map(str, range(9)), "last"}
     assert builder.medium() == PianoRoll(21, 88, 4.0)
@@ -287,11 +287,11 @@ def test_steps_per_beat_is_the_grid_also_of_an_archive(tmp_path):
     with zipfile.ZipFile(tmp_path / "data" / "songs.zip", "w") as archive:
         for name in ("a.mid", "deep/b.mid"):
             archive.write(scale(tmp_path / "songs" / name), name)
-    found = MidiFolder.load(
+    splits = MidiFolder.load(
         data_dir=tmp_path / "data", prepared_dir=tmp_path / "prepared", steps_per_beat=3
     )
-    assert {len(x) for x in found.train + found.validation} == {24}
-    assert found.medium.steps_per_second == 6.0
+    assert {len(x) for x in splits.train + splits.validation} == {24}
+    assert splits.medium.steps_per_second == 6.0
 
 
 def test_notes_that_a_piano_does_not_have_are_counted(tmp_path):

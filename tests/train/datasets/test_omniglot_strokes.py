@@ -55,11 +55,11 @@ def test_the_splits_of_the_file_are_kept(folder, prepare):
         builder = prepare(source)
         assert builder.facts()["records"] == {"train": 3, "validation": 1, "test": 2}
         assert builder.facts()["skipped"]["count"] == 0
-        found = {
+        drawings = {
             split: sorted(x.tolist() for x in builder.all_sequences(split))
             for split in ("train", "validation", "test")
         }
-        assert found == {
+        assert drawings == {
             "train": sorted(map(expected, (1, 2, 3))),
             "validation": [expected(4)],
             "test": sorted(map(expected, (5, 6))),
@@ -136,8 +136,8 @@ def test_the_real_drawings(tmp_path):
     facts = builder.facts()
     assert facts["records"] == {"train": 30_000, "validation": 1_000, "test": 1_000}
     assert facts["skipped"]["count"] == 0
-    found = list(builder.all_sequences("train"))
-    assert min(map(len, found)) == 1 and max(map(len, found)) == 142  # points less one
-    assert all(x[-1, 2] == 1 for x in found)
-    down = sum(float(x[x[:, 2] == 0, 1].sum()) for x in found)
+    sequences = list(builder.all_sequences("train"))
+    assert min(map(len, sequences)) == 1 and max(map(len, sequences)) == 142  # points less one
+    assert all(x[-1, 2] == 1 for x in sequences)
+    down = sum(float(x[x[:, 2] == 0, 1].sum()) for x in sequences)
     assert down < 0  # on the whole people draw downwards

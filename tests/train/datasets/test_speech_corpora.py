@@ -43,7 +43,7 @@ def write_sphere(path, samples, coding="pcm"):
     path.write_bytes(header.encode().ljust(1024) + samples.astype("<i2").tobytes())
 
 
-def found(builder, *fields):
+def rows_by_split(builder, *fields):
     """`{split: the fields of all records}`, sorted."""
     return {
         split: sorted(
@@ -59,7 +59,8 @@ def found(builder, *fields):
 
 def speakers(builder):
     return {
-        split: {speaker for (speaker,) in rows} for split, rows in found(builder, "speaker").items()
+        split: {speaker for (speaker,) in rows}
+        for split, rows in rows_by_split(builder, "speaker").items()
     }
 
 
@@ -98,7 +99,7 @@ SENTENCES = {
 
 def write_timit(root, train=TRAIN, test=TEST, lower=False, transcripts=True):
     """Returns `{(speaker, text, samples)}` of TRAIN and of TEST."""
-    known = {"TRAIN": [], "TEST": []}
+    sentences = {"TRAIN": [], "TEST": []}
     for part, names in {"TRAIN": train, "TEST": test}.items():
         for number, speaker in enumerate(names):
             for sentence, text in SENTENCES.items():
@@ -109,17 +110,17 @@ def write_timit(root, train=TRAIN, test=TEST, lower=False, transcripts=True):
                 if transcripts:
                     written = path.with_suffix(".txt" if lower else ".TXT")
                     written.write_text(f"0 {len(samples)} {text}\n")
-                known[part].append((speaker, text if transcripts else "", samples.tolist()))
-    return known
+                sentences[part].append((speaker, text if transcripts else "", samples.tolist()))
+    return sentences
 
 
 @pytest.mark.parametrize("root", ["TIMIT", "timit/timit", "data", "."])
 def test_timit_keeps_its_splits_and_speakers(tmp_path, prepare, root):
-    known = write_timit(tmp_path / "d" / root, lower=root.islower())
+    sentences = write_timit(tmp_path / "d" / root, lower=root.islower())
     builder = prepare(Timit, validation_fraction=0.3, strict=True)
-    rows = found(builder, "speaker", "text", "x")
-    assert rows["test"] == sorted(known["TEST"])
-    assert sorted(rows["train"] + rows["validation"]) == sorted(known["TRAIN"])
+    rows = rows_by_split(builder, "speaker", "text", "x")
+    assert rows["test"] == sorted(sentences["TEST"])
+    assert sorted(rows["train"] + rows["validation"]) == sorted(sentences["TRAIN"])
     names = speakers(builder)
     assert len(names["validation"]) == 2 and not names["validation"] & names["train"]
 
@@ -144,7 +145,7 @@ def test_the_core_test_set_is_that_of_the_corpus(tmp_path, prepare):
 
 def test_sentences_of_all_speakers_can_be_left_out(tmp_path, prepare):
     write_timit(tmp_path / "d")
-    texts = found(prepare(Timit, sa_sentences=False), "text")
+    texts = rows_by_split(prepare(Timit, sa_sentences=False), "text")
     assert {text for rows in texts.values() for (text,) in rows} == {
         SENTENCES["SI648"],
         SENTENCES["SX37"],
@@ -156,7 +157,7 @@ def test_a_converted_copy_replaces_its_sphere_file(tmp_path, prepare):
     for path in list((tmp_path / "d").rglob("*.WAV")):
         write_sphere(path, noise(0), coding="pcm,embedded-shorten-v2.00")
         write(path.with_name(path.name + ".wav"), noise(1, 500))
-    rows = found(prepare(Timit, strict=True), "text", "x")
+    rows = rows_by_split(prepare(Timit, strict=True), "text", "x")
     assert all(row == ("", noise(1, 500).tolist()) for split in rows.values() for row in split)
     assert sum(map(len, rows.values())) == 3 * (len(TRAIN) + len(TEST))
 
@@ -211,7 +212,7 @@ def write_chapters(root, chapters=6, sentences=3):
 
 def test_chapters_stay_together_and_are_cut_into_half_seconds(tmp_path, prepare):
     write_chapters(tmp_path / "d" / "BC2013_segmented_v0_wav1")
-    rows = found(prepare(Blizzard2013), "speaker", "text", "x")
+    rows = rows_by_split(prepare(Blizzard2013), "speaker", "text", "x")
     chapters = {}
     for chapter in range(6):
         for sentence in range(3):
@@ -236,7 +237,7 @@ def test_audiobooks_can_be_whole_and_in_archives(tmp_path, prepare):
         for path in (tmp_path / "x").rglob("*.wav"):
             archive.write(path, path.relative_to(tmp_path / "x"))
     builder = prepare(Blizzard2013, max_seconds=None, test_fraction=0)
-    lengths = {len(x) for rows in found(builder, "x").values() for (x,) in rows}
+    lengths = {len(x) for rows in rows_by_split(builder, "x").values() for (x,) in rows}
     assert lengths == {9_000, 9_001, 9_002, 9_003}
     assert builder.facts()["records"] == {"train": 9, "validation": 3}
     assert [x.shape for x in builder.all_sequences("validation")] == [(45, 200)] * 3
@@ -246,7 +247,7 @@ def test_audiobooks_with_other_names_are_split_by_folder_or_file(tmp_path, prepa
     for book in "abc":
         for number in range(2):
             write(tmp_path / "d" / book / f"{number}.wav", noise(ord(book), 8_000))
-    rows = found(prepare(Blizzard2013), "x")
+    rows = rows_by_split(prepare(Blizzard2013), "x")
     assert all(len(set(map(str, members))) == 1 and len(members) == 2 for members in rows.values())
     for number in range(10):
         write(tmp_path / "flat" / f"{number}.wav", noise(number, 8_000))
@@ -282,17 +283,17 @@ def test_each_accent_is_a_speaker(tmp_path, prepare):
     assert set.union(*names.values()) == {"afrikaans1", "dutch2", "english10", "zulu1"}
     assert sum(map(len, names.values())) == 4
     assert all(x.shape == (40, 200) for x in builder.all_sequences("train"))
-    assert {text for rows in found(builder, "text").values() for (text,) in rows} == {""}
+    assert {text for rows in rows_by_split(builder, "text").values() for (text,) in rows} == {""}
 
 
 def test_whole_paragraphs_have_their_text(tmp_path, prepare):
     write_accents(tmp_path / "d")
-    texts = found(prepare(SpeechAccentArchive, max_seconds=None), "text")
+    texts = rows_by_split(prepare(SpeechAccentArchive, max_seconds=None), "text")
     assert {text for rows in texts.values() for (text,) in rows} == {
         "Please call Stella. Ask her to bring:"
     }
     (tmp_path / "d" / "reading-passage.txt").unlink()
-    texts = found(prepare(SpeechAccentArchive, max_seconds=None), "text")
+    texts = rows_by_split(prepare(SpeechAccentArchive, max_seconds=None), "text")
     assert {text for rows in texts.values() for (text,) in rows} == {""}
 
 
@@ -304,7 +305,7 @@ def test_the_archive_of_accents_is_unpacked(tmp_path, prepare):
             archive.write(path, path.relative_to(tmp_path / "x"))
     builder = prepare(SpeechAccentArchive, max_seconds=None)
     assert sum(builder.facts()["records"].values()) == 4
-    assert {text for rows in found(builder, "text").values() for (text,) in rows} != {""}
+    assert {text for rows in rows_by_split(builder, "text").values() for (text,) in rows} != {""}
 
 
 def test_accents_need_recordings(tmp_path, prepare):
@@ -337,18 +338,18 @@ def test_a_damaged_accent_is_counted(tmp_path, prepare):
 
 
 def test_actors_stay_together(tmp_path, prepare):
-    known = {}
+    sounds = {}
     for number, actor in enumerate(("ann", "bo", "cy", "di")):
         for sound in ("cough.wav", "laugh.flac", "more/scream.ogg"):
             form = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG"}[sound.rsplit(".")[-1]]
             write(tmp_path / "d" / actor / sound, noise(number, 2_000), format=form)
-            known[actor] = noise(number, 2_000).tolist()
+            sounds[actor] = noise(number, 2_000).tolist()
     builder = prepare(Onomatopoeia, strict=True)
     assert builder.facts()["records"] == {"train": 6, "validation": 3, "test": 3}
     names = speakers(builder)
-    assert set.union(*names.values()) == set(known) and sum(map(len, names.values())) == 4
-    rows = [row for split in found(builder, "speaker", "x").values() for row in split]
-    assert sum(known[speaker] == x for speaker, x in rows) == 8  # all but the lossy .ogg
+    assert set.union(*names.values()) == set(sounds) and sum(map(len, names.values())) == 4
+    rows = [row for split in rows_by_split(builder, "speaker", "x").values() for row in split]
+    assert sum(sounds[speaker] == x for speaker, x in rows) == 8  # all but the lossy .ogg
 
 
 def test_sounds_must_lie_in_the_folder_of_an_actor(tmp_path, prepare):

@@ -18,28 +18,28 @@ SpokenDigit = datasets.get("spoken_digit")
 
 def write_digits(folder, indices=range(12)):
     """Returns `{file name: samples}` of two digits and two speakers."""
-    known = {}
+    recordings = {}
     for digit in (0, 7):
         for speaker in ("ann", "bo"):
             for index in indices:
                 name = f"{digit}_{speaker}_{index}.wav"
-                known[name] = noise(100 * digit + index + len(speaker), 500)
-                write_wav(folder / name, known[name], 8_000)
-    return known
+                recordings[name] = noise(100 * digit + index + len(speaker), 500)
+                write_wav(folder / name, recordings[name], 8_000)
+    return recordings
 
 
 def test_digits_have_the_split_of_the_distributor(tmp_path):
-    known = write_digits(tmp_path / "d" / "recordings")
+    recordings = write_digits(tmp_path / "d" / "recordings")
     builder = SpokenDigit.prepare(tmp_path / "d", prepared_dir=tmp_path / "prepared")
     assert SpokenDigit.name == builder.name == "spoken_digit"
     assert builder.medium() == media.Audio(8_000, 200)
     for split, indices in {"test": range(5), "validation": range(5, 10), "train": (10, 11)}.items():
-        found = list(builder.records(split))
-        wanted = [name for name in known if int(name.split("_")[2][:-4]) in indices]
-        labels = sorted((r["text"].decode(), r["speaker"].decode()) for r in found)
+        records = list(builder.records(split))
+        wanted = [name for name in recordings if int(name.split("_")[2][:-4]) in indices]
+        labels = sorted((r["text"].decode(), r["speaker"].decode()) for r in records)
         assert labels == sorted(tuple(name.split("_")[:2]) for name in wanted)
-        samples = sorted(r["x"].tolist() for r in found)
-        assert samples == sorted(known[name].tolist() for name in wanted)
+        samples = sorted(r["x"].tolist() for r in records)
+        assert samples == sorted(recordings[name].tolist() for name in wanted)
 
 
 def test_digits_without_the_test_recordings_have_no_test_split(tmp_path):

@@ -122,9 +122,9 @@ def test_a_recording_is_cut_into_pieces(prepare, folder):
     with pytest.warns(SkippedFileWarning, match=r"0\.0625 s long, shorter than min_seconds = 0\.1"):
         builder = prepare(max_seconds=0.25, min_seconds=0.1, validation_fraction=0.5)
     assert builder.facts()["skipped"]["count"] == 1
-    found = [*builder.records("train"), *builder.records("validation")]
+    records = [*builder.records("train"), *builder.records("validation")]
     expected = [noise(0, 10_500)[start : start + 4_000] for start in (0, 4_000, 8_000)] * 2
-    assert sorted(r["x"].tolist() for r in found) == sorted(x.tolist() for x in expected)
+    assert sorted(r["x"].tolist() for r in records) == sorted(x.tolist() for x in expected)
 
 
 def test_silence_at_both_ends_is_removed_on_request(tmp_path):

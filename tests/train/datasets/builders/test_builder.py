@@ -17,10 +17,10 @@ from vrnn_tf.train.datasets.builders.report import DataWarning, SkippedFileWarni
 
 def test_records_come_back_as_they_were_written(folder, prepare):
     builder = prepare(folder)
-    found = list(builder.all_sequences("train"))
-    assert len(found) == 4
-    assert sorted(x[0, 0] for x in found) == [1, 1, 5, 5]
-    assert {x.dtype for x in found} == {np.dtype("float32")}
+    sequences = list(builder.all_sequences("train"))
+    assert len(sequences) == 4
+    assert sorted(x[0, 0] for x in sequences) == [1, 1, 5, 5]
+    assert {x.dtype for x in sequences} == {np.dtype("float32")}
     assert {record["text"] for record in builder.records("train")} == {b"a", b"b"}
     assert [len(list(builder.all_sequences("train", limit))) for limit in (0, 3, 9)] == [0, 3, 4]
     assert builder.facts()["records"] == {"train": 4, "validation": 4}

@@ -25,9 +25,9 @@ def rolls(count, seed):
 
 def cells(arrays):
     """A MATLAB cell array, 1 x N."""
-    found = np.empty((1, len(arrays)), object)
-    found[0, :] = arrays
-    return found
+    cells = np.empty((1, len(arrays)), object)
+    cells[0, :] = arrays
+    return cells
 
 
 def write(folder, name="JSB_Chorales.mat", **replaced):
@@ -52,14 +52,14 @@ def test_every_roll_comes_back(tmp_path, name):
         cls.FILE,
         traindata=[x.astype(kind) for x, kind in zip(rolls(5, 0), kinds, strict=True)],
     )
-    found = cls.load(data_dir=tmp_path / "data", prepared_dir=tmp_path / "prepared", test=True)
+    splits = cls.load(data_dir=tmp_path / "data", prepared_dir=tmp_path / "prepared", test=True)
     for split, variable in VARIABLES.items():
-        sequences = getattr(found, split)
+        sequences = getattr(splits, split)
         assert contents(sequences) == contents(written[variable])
         assert {x.dtype for x in sequences} == {np.dtype(np.float32)}
-    assert found.facts["records"] == {"train": 5, "validation": 2, "test": 3}
-    assert found.facts["skipped"]["count"] == 0
-    assert (found.medium.lowest_pitch, found.medium.num_keys) == (21, 88)
+    assert splits.facts["records"] == {"train": 5, "validation": 2, "test": 3}
+    assert splits.facts["skipped"]["count"] == 0
+    assert (splits.medium.lowest_pitch, splits.medium.num_keys) == (21, 88)
 
 
 def test_titles_are_the_names_that_matlab_has(tmp_path):
@@ -147,8 +147,8 @@ def test_without_a_folder_the_file_is_downloaded_and_checked(tmp_path, monkeypat
     with pytest.raises(ValueError, match="is not the file that is expected"):
         JsbChorales.prepare(None, tmp_path / "prepared")
     monkeypatch.setattr(JsbChorales, "DOWNLOADS", {path.name: (path.as_uri(), files.sha256(path))})
-    found = JsbChorales.load(prepared_dir=tmp_path / "prepared")
-    assert contents(found.train) == contents(written["traindata"])
+    splits = JsbChorales.load(prepared_dir=tmp_path / "prepared")
+    assert contents(splits.train) == contents(written["traindata"])
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -179,15 +179,15 @@ def test_check_roll_returns_zeros_and_ones():
 def test_the_real_files(tmp_path, name, counts, steps, pitches):
     cls = datasets.get(name)
     assert files.sha256(DATA / cls.FILE) == cls.DOWNLOADS[cls.FILE][1]
-    found = cls.load(data_dir=DATA, prepared_dir=tmp_path, test=True, strict=True)
-    assert (len(found.train), len(found.validation), len(found.test)) == counts
-    everything = np.concatenate(found.train + found.validation + found.test)
+    splits = cls.load(data_dir=DATA, prepared_dir=tmp_path, test=True, strict=True)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == counts
+    everything = np.concatenate(splits.train + splits.validation + splits.test)
     assert len(everything) == steps
-    used = np.flatnonzero(everything.any(axis=0)) + found.medium.lowest_pitch
+    used = np.flatnonzero(everything.any(axis=0)) + splits.medium.lowest_pitch
     assert (used.min(), used.max()) == pitches
     # The authors transposed to C: with the right first key, most pieces end on a C in the bass.
-    last_bass = [np.flatnonzero(x[x.any(axis=1)][-1])[0] for x in found.train]
-    ends_on_c = np.mean([(key + found.medium.lowest_pitch) % 12 == 0 for key in last_bass])
+    last_bass = [np.flatnonzero(x[x.any(axis=1)][-1])[0] for x in splits.train]
+    ends_on_c = np.mean([(key + splits.medium.lowest_pitch) % 12 == 0 for key in last_bass])
     assert ends_on_c > 0.7
 
 

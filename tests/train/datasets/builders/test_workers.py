@@ -50,7 +50,7 @@ SLOW = {"audio_folder": recordings, "text_file": texts}
 KINDS = {"midi_folder": music, **SLOW}
 
 
-def found(builder):
+def kept_by(builder):
     """Everything that was kept, in its order."""
     records = {
         split: [
@@ -73,7 +73,7 @@ def test_workers_find_what_one_process_finds(name, tmp_path):
     cls = datasets.get(name)
     one = cls.prepare(folder, tmp_path / "one", **options)
     many = cls.prepare(folder, tmp_path / "many", beam={}, **options)
-    assert found(many) == found(one)
+    assert kept_by(many) == kept_by(one)
     assert one.facts()["skipped"]["count"] >= 1
     left = {path.name for path in (tmp_path / "many").rglob("*.json")}
     assert left == {path.name for path in (tmp_path / "one").rglob("*.json")}
@@ -89,7 +89,7 @@ def test_workers_in_processes_of_their_own(tmp_path):
     options = recordings(folder)
     cls = datasets.get("audio_folder")
     one = cls.prepare(folder, tmp_path / "one", **options)
-    assert found(cls.prepare(folder, tmp_path / "many", beam=WORKERS, **options)) == found(one)
+    assert kept_by(cls.prepare(folder, tmp_path / "many", beam=WORKERS, **options)) == kept_by(one)
 
 
 @pytest.mark.slow

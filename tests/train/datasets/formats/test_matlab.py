@@ -15,10 +15,10 @@ DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "?"]
 
 
 def cells(values):
-    found = np.empty((1, len(values)), object)
+    cells = np.empty((1, len(values)), object)
     for i, value in enumerate(values):
-        found[0, i] = value
-    return found
+        cells[0, i] = value
+    return cells
 
 
 def write(path, compress=False, **variables):
@@ -35,9 +35,9 @@ def test_every_kind_of_number_comes_back(tmp_path, compress):
         for dtype, shape in itertools.product(DTYPES, shapes)
     ]
     path = write(tmp_path / "a.mat", compress, first=np.eye(3), it=cells(values), last=cells([1]))
-    found = list(matlab.read_cells(path, "it"))
-    assert len(found) == len(values)
-    for a, b in zip(found, values, strict=True):
+    arrays = list(matlab.read_cells(path, "it"))
+    assert len(arrays) == len(values)
+    for a, b in zip(arrays, values, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -63,8 +63,8 @@ def test_files_of_big_endian_machines_are_read(tmp_path):
     inner = matrix(6, (2, 1), "", element(4, struct.pack(">2H", 1, 258)))
     (tmp_path / "a.mat").write_bytes(by_hand(matrix(1, (1, 1), "it", inner)))
     assert scipy.io.loadmat(tmp_path / "a.mat")["it"][0, 0].tolist() == [[1], [258]]
-    (found,) = matlab.read_cells(tmp_path / "a.mat", "it")
-    assert found.tolist() == [[1], [258]]
+    (array,) = matlab.read_cells(tmp_path / "a.mat", "it")
+    assert array.tolist() == [[1], [258]]
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ def test_arrays_come_back_as_they_were(tmp_path, protocol):
 def test_what_savez_writes_comes_back(tmp_path):
     plain = np.arange(12).reshape(4, 3)
     np.savez(tmp_path / "a.npz", train=to_objects(VARIED), plain=plain, text=["a", "bc"])
-    found = npz.read_npz(tmp_path / "a.npz")
-    same(found["train"], VARIED)
-    same([found["plain"]], [plain])
-    assert found["text"].tolist() == ["a", "bc"]
+    members = npz.read_npz(tmp_path / "a.npz")
+    same(members["train"], VARIED)
+    same([members["plain"]], [plain])
+    assert members["text"].tolist() == ["a", "bc"]
     assert list(npz.read_npz(tmp_path / "a.npz", ["plain"])) == ["plain"]
     rows = npz.read_object_arrays(tmp_path / "a.npz", ["plain", "train"])
     same(rows["plain"], list(plain))
@@ -51,8 +51,8 @@ def test_arrays_of_python_2_are_read(tmp_path):
     header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1L,), }"
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + PYTHON_2
     with pytest.warns(UserWarning, match="Python 2"):
-        found = npz.read_npz(write(tmp_path / "a.npz", train=content))
-    same(found["train"], [np.array([[1], [-1]], np.int16)])
+        members = npz.read_npz(write(tmp_path / "a.npz", train=content))
+    same(members["train"], [np.array([[1], [-1]], np.int16)])
 
 
 class Evil:
@@ -123,19 +123,19 @@ def test_thirty_thousand_arrays_take_seconds(tmp_path):
     values = to_objects([np.full((i % 40 + 1, 3), i % 100, np.int16) for i in range(30_000)])
     path = write(tmp_path / "a.npz", train=npy(pickle.dumps(values), values.shape))
     started = time.process_time()
-    found = npz.read_npz(path)["train"]
+    arrays = npz.read_npz(path)["train"]
     assert time.process_time() - started < 10
-    same(found[::1_000], values[::1_000])
+    same(arrays[::1_000], values[::1_000])
 
 
 @pytest.mark.skipif(
     not (DATA / "omniglot").is_dir(), reason="the development data are not beside the checkout"
 )
 def test_omniglot_is_read_whole():
-    found = npz.read_npz(DATA / "omniglot" / "omniglot.npz")
-    assert {name: len(value) for name, value in found.items()} == {
+    members = npz.read_npz(DATA / "omniglot" / "omniglot.npz")
+    assert {name: len(value) for name, value in members.items()} == {
         "train": 30_000,
         "valid": 1_000,
         "test": 1_000,
     }
-    assert all(a.dtype == np.int16 and a.shape[1:] == (3,) for a in found["train"])
+    assert all(a.dtype == np.int16 and a.shape[1:] == (3,) for a in members["train"])

@@ -105,8 +105,8 @@ def test_rows_begin_at_the_origin_which_may_be_written_down():
     rows = np.array([[3, 4, 0], [1, 0, 1], [5, 5, 1]], np.int16)
     expected = [[[0, 0], [3, 4], [4, 4]], [[9, 9]]]
     for given_rows in (rows, np.concatenate([np.zeros((1, 3), np.int16), rows])):
-        found = offsets.rows_to_strokes(given_rows)
-        assert [stroke.tolist() for stroke in found] == expected
+        strokes = offsets.rows_to_strokes(given_rows)
+        assert [stroke.tolist() for stroke in strokes] == expected
     dot = offsets.rows_to_strokes(np.array([[0, 0, 1], [3, 4, 0], [1, 0, 1]]))
     assert [stroke.tolist() for stroke in dot] == [[[0, 0], [0, 0]], [[3, 4], [4, 4]]]
 
@@ -130,7 +130,7 @@ def test_rows_that_are_none_are_refused(rows, message):
 
 def test_cut_lifts_after_each_point_whose_pen_is_1():
     points = np.arange(8.0).reshape(4, 2)
-    found = offsets.cut(points, np.array([1, 0, 1, 0]))
-    assert [stroke.tolist() for stroke in found] == [[[0, 1]], [[2, 3], [4, 5]], [[6, 7]]]
+    strokes = offsets.cut(points, np.array([1, 0, 1, 0]))
+    assert [stroke.tolist() for stroke in strokes] == [[[0, 1]], [[2, 3], [4, 5]], [[6, 7]]]
     with pytest.raises(ValueError, match="pen 3 must be 0 or 1, found -1"):
         offsets.cut(points, np.array([1, 0, 1, -1]))

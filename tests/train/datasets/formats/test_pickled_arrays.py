@@ -57,10 +57,10 @@ def test_damage_is_a_value_error_and_nothing_else(data, at, protocol):
     body = pickle.dumps(to_objects(VARIED[:3]), protocol=protocol)
     damaged = body[:at] + data + body[at + len(data) :]
     try:
-        found = pickled_arrays.read_pickle(damaged)
+        result = pickled_arrays.read_pickle(damaged)
     except ValueError:
         return
-    assert all(array.dtype.kind in "biuf" for array in found)
+    assert all(array.dtype.kind in "biuf" for array in result)
 
 
 def test_nothing_is_imported(tmp_path):

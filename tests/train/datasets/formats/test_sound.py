@@ -31,10 +31,10 @@ from vrnn_tf.train.datasets.formats import sound
 def test_each_format_holds_the_same_tone(tmp_path, name, arguments, tolerance):
     wanted = np.round(tone(16_000) * 32_768).astype(np.int16)
     (tmp_path / name).write_bytes(encoded(wanted / 32_768, **arguments))
-    found = sound.read_samples(tmp_path / name, 16_000)
-    assert found.shape == wanted.shape
+    samples = sound.read_samples(tmp_path / name, 16_000)
+    assert samples.shape == wanted.shape
     inner = slice(2_000, -2_000)  # lossy coders differ at the ends
-    assert np.abs(found[inner].astype(int) - wanted[inner]).max() <= tolerance
+    assert np.abs(samples[inner].astype(int) - wanted[inner]).max() <= tolerance
 
 
 def test_a_sphere_file_holds_what_was_written(tmp_path):
@@ -45,18 +45,18 @@ def test_a_sphere_file_holds_what_was_written(tmp_path):
 def test_channels_are_averaged(tmp_path):
     left, right = noise(1, 500), noise(2, 500)
     write_wav(tmp_path / "x.wav", np.stack([left, right], axis=1))
-    found = sound.read_samples(tmp_path / "x.wav", 16_000)
-    assert np.abs(found - (left / 2 + right / 2)).max() <= 0.5
+    samples = sound.read_samples(tmp_path / "x.wav", 16_000)
+    assert np.abs(samples - (left / 2 + right / 2)).max() <= 0.5
 
 
 @pytest.mark.parametrize(("source", "target"), [(8_000, 16_000), (44_100, 16_000), (16_000, 8_000)])
 def test_another_rate_is_converted(tmp_path, source, target):
     write_wav(tmp_path / "x.wav", np.round(tone(source, 3.0) * 32_768).astype(np.int16), source)
-    found = sound.read_samples(tmp_path / "x.wav", target) / 32_768
+    samples = sound.read_samples(tmp_path / "x.wav", target) / 32_768
     wanted = tone(target, 3.0)
-    assert len(found) == len(wanted)
+    assert len(samples) == len(wanted)
     inner = slice(target // 10, -target // 10)
-    assert np.abs(found - wanted)[inner].max() < 1e-3
+    assert np.abs(samples - wanted)[inner].max() < 1e-3
 
 
 def test_overshoot_is_refused_or_clipped(tmp_path):
@@ -66,8 +66,8 @@ def test_overshoot_is_refused_or_clipped(tmp_path):
     with pytest.raises(ValueError, match=r"sample 0 is 1\.5 where full scale is 1; scale the file"):
         sound.read_samples(tmp_path / "x.wav", 16_000)
     # The decoders of lossy formats go beyond full scale where the original did not.
-    found = sound._to_int16(np.array([1.5, -1.5, 0.5]))
-    assert found.tolist() == [32_767, -32_768, 16_384]
+    samples = sound._to_int16(np.array([1.5, -1.5, 0.5]))
+    assert samples.tolist() == [32_767, -32_768, 16_384]
 
 
 def test_a_wav_that_was_written_into_a_pipe_is_whole(tmp_path):
@@ -102,7 +102,7 @@ def test_damaged_bytes_are_read_or_refused(tmp_path_factory, data):
     whole = encoded(noise(0, 300), format="WAV")
     path.write_bytes(whole[:20] + data + whole[20 + len(data) :])
     try:
-        found = sound.read_samples(path, 16_000)
+        samples = sound.read_samples(path, 16_000)
     except (ValueError, soundfile.LibsndfileError):
         return
-    assert found.dtype == np.int16 and found.any()
+    assert samples.dtype == np.int16 and samples.any()

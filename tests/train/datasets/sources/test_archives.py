@@ -14,14 +14,14 @@ from vrnn_tf.train.datasets.sources.archives import unpack_once
 def test_two_processes_may_unpack_at_once(folder, tmp_path):
     as_archive(folder, tmp_path / "archives" / "n.zip")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        found = list(
+        folders = list(
             pool.map(
                 lambda _: unpack_once([tmp_path / "archives" / "n.zip"], tmp_path / "x"),
                 range(8),
             )
         )
-    assert len(set(found)) == 1
-    assert [p.name for p in (tmp_path / "x").iterdir()] == [found[0].name]
+    assert len(set(folders)) == 1
+    assert [p.name for p in (tmp_path / "x").iterdir()] == [folders[0].name]
 
 
 @pytest.mark.parametrize("name", ["n.tar.gz", "n.tar.xz", "n.zip"])
