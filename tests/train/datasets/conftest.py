@@ -1,8 +1,9 @@
-"""A folder of the data set of numbers, and a function that prepares it."""
+"""Data sets of tests: a folder of numbers, its preparation, and a reader of handwriting."""
 
 import functools
 
 import pytest
+from ink_files import contents
 from number_files import GOOD, Numbers, write
 
 
@@ -14,3 +15,8 @@ def folder(tmp_path):
 @pytest.fixture
 def prepare(tmp_path):
     return functools.partial(Numbers.prepare, prepared_dir=tmp_path / "prepared")
+
+
+@pytest.fixture
+def read(tmp_path):
+    return functools.partial(contents, unused=tmp_path / "unused")

@@ -1,135 +1,44 @@
 """Every format of handwriting is written here and comes back as what was written."""
 
 import functools
-import itertools
-import os
-import pickle
-import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ink_files import (
+    ORIGIN,
+    PEN,
+    POINTS,
+    ROWS,
+    TIMED,
+    TRACES,
+    X,
+    channels,
+    contents,
+    flipped,
+    inkml,
+    one,
+    records,
+    savez,
+    table,
+    trace,
+    write,
+)
+from object_arrays import to_objects
 
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
-from vrnn_tf.train.datasets.builders.options import Configuration
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
 StrokeFiles = datasets.get("strokes")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "unipen"
 
-POINTS = [(10, 20), (13, 16), (13, 26), (40, 20), (50, 21), (49, 20)]
-PEN = [0, 0, 1, 1, 0, 1]
-# of POINTS as they are; y is negated where the file has y down
-X = [[3, -4, 0], [0, 10, 1], [27, -6, 1], [10, 1, 0], [-1, -1, 1]]
-ROWS = np.array(X, np.int16)
-ORIGIN = np.zeros((1, 3), np.int16)
-
-TIMED = [
-    (0, 0, 0, 0.0),
-    (10, 0, 0, 1.0),
-    (10, 20, 1, 3.0),
-    (50, 50, 1, 9.0),
-    (60, 50, 1, 9.5),
-]  # x, y, pen, seconds
-
-
-def flipped(x):
-    return [[dx, -dy, pen] for dx, dy, pen in x]
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def savez(path, **arrays):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
-    return path
-
-
-def to_objects(values):
-    result = np.empty(len(values), object)
-    for i, value in enumerate(values):
-        result[i] = value
-    return result
-
-
-def table(header="x,y,pen", rows=None, delimiter=","):
-    if rows is None:
-        rows = [(x, y, pen) for (x, y), pen in zip(POINTS, PEN, strict=True)]
-    return "\n".join([header, *(delimiter.join(map(str, row)) for row in rows)]) + "\n"
-
-
-def inkml(body, head=""):
-    return f'<ink xmlns="http://www.w3.org/2003/InkML">{head}{body}</ink>'
-
-
-def trace(text, **attributes):
-    named = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return f"<trace{named}>{text}</trace>"
-
-
-TRACES = trace("10 20, 13 16, 13 26") + trace("40 20") + trace("50 21, 49 20")
-
 
 @pytest.fixture
 def prepare(tmp_path):
     return functools.partial(StrokeFiles.prepare, prepared_dir=tmp_path / "prepared")
-
-
-def contents(source, unused, **options):
-    """What a file or a folder holds, `{file/name: x, or reason}`, without keeping records of it."""
-    configuration = Configuration(
-        name="test", version=StrokeFiles.VERSION, options=StrokeFiles.Options(**options)
-    )
-    builder = StrokeFiles(data_dir=unused, config=configuration)
-    builder.note(skipped={"count": 0, "files": {}})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SkippedFileWarning)
-        splits = builder.splits(source)
-    sequences = {}
-    for item in (item for items in splits.values() for item in items):
-        for name, record in builder.read(item):
-            place = f"{item.name}/{name}" if name else item.name
-            assert place not in sequences
-            sequences[place] = record["x"].tolist()
-    for place, reason in builder.info.metadata["skipped"]["files"].items():
-        sequences[Path(place).name] = reason
-    return sequences
-
-
-@pytest.fixture
-def read(tmp_path):
-    return functools.partial(contents, unused=tmp_path / "unused")
-
-
-def in_order(sequences):
-    return [sequences[name] for name in sorted(sequences)]
-
-
-def one(read, path, **options):
-    """Of a file with one sequence; others let validation be carved."""
-    rows = [(i, *row) for i in range(2) for row in TIMED]
-    other = write(path.parent / "zz.csv", table("sequence,x,y,pen,t", rows))
-    sequences = read(path.parent, **options)
-    other.unlink()
-    (x,) = [x for name, x in sequences.items() if not name.startswith("zz.csv")]
-    return x
-
-
-def records(builder, split):
-    return sorted(
-        (r["text"].decode(), r["writer"].decode(), r["x"].tolist()) for r in builder.records(split)
-    )
-
-
-# --- formats --------------------------------------------------------------------------------------
 
 
 def test_any_mix_is_read(tmp_path, prepare):
@@ -171,67 +80,6 @@ def test_a_single_file_is_enough(tmp_path, prepare):
     assert prepare(path).facts()["records"] == {"train": 18, "validation": 2}
 
 
-def test_what_generate_wrote_comes_back(tmp_path, read):
-    generator = np.random.default_rng(0)
-    sequences = [
-        np.column_stack([generator.normal(size=(n, 2)), generator.integers(0, 2, n)])
-        for n in (3, 1, 40)
-    ]
-    ended = [np.array(x, np.float32) for x in sequences]
-    ended[0][-1, 2] = 2.0  # the model said that the line ends here
-    Strokes().save(tmp_path / "a.npz", ended)
-    for read_back, x in zip(in_order(read(tmp_path)), ended, strict=True):
-        expected = x.copy()
-        expected[-1, 2] = 1.0  # what is last ends a stroke
-        np.testing.assert_array_equal(np.array(read_back, np.float32), expected)
-
-
-def test_stroke3_keeps_the_splits_of_the_file(tmp_path, prepare):
-    rows = [ROWS + np.array([i, 0, 0], np.int16) for i in range(6)]
-    zeros = np.concatenate([ORIGIN, rows[1]])  # says where the pen starts
-    path = tmp_path / "a.npz"
-    np.savez(
-        path,
-        train=to_objects([rows[0], zeros[:4], rows[2]]),
-        valid=np.array(rows[3:5]),
-        test=to_objects([rows[5]]),
-    )
-    builder = prepare(path)
-    assert builder.facts()["records"] == {"train": 3, "validation": 2, "test": 1}
-    assert [x for _, _, x in records(builder, "test")] == [flipped(rows[5].tolist())]
-    sequences = [x for _, _, x in records(builder, "train")]
-    cut_short = flipped(rows[1][:3].tolist())
-    cut_short[-1][2] = 1
-    assert sorted(sequences) == sorted(
-        [flipped(rows[0].tolist()), cut_short, flipped(rows[2].tolist())]
-    )
-    splits = StrokeFiles.load(data_dir=path, prepared_dir=tmp_path / "prepared", test=True)
-    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [3, 2, 1]
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_nothing_of_a_file_is_unpickled(tmp_path, prepare, protocol):
-    class Evil:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path / 'made'}",)
-
-    body = pickle.dumps(to_objects([ROWS, Evil()]), protocol=protocol)
-    folder = tmp_path / "mine"
-    path = savez(folder / "a.npz", train=np.zeros(1))
-    with zipfile.ZipFile(path, "w") as archive, archive.open("train.npy", "w") as stream:
-        header = {"descr": "|O", "fortran_order": False, "shape": (2,)}
-        np.lib.format.write_array_header_1_0(stream, header)
-        stream.write(body)
-    with (
-        pytest.warns(SkippedFileWarning, match="a.npz: train.npy holds (posix|nt).system"),
-        pytest.raises(
-            ValueError, match="Nothing could be read. The first malformed .*a.npz: train.npy holds"
-        ),
-    ):
-        prepare(folder)
-    assert not (tmp_path / "made").exists()
-
-
 def test_texts_writers_and_splits_are_kept(tmp_path, prepare):
     labels = {
         "text": ["one", "zwei \u00e4", "three", "four"],
@@ -254,19 +102,6 @@ def test_texts_writers_and_splits_are_kept(tmp_path, prepare):
         assert records(builder, "test") == [("four", "9", X)]
 
 
-def test_annotations_of_inkml_are_kept(tmp_path, prepare):
-    for i in range(3):
-        notes = "".join(
-            f'<annotation type="{kind}"> {value} </annotation>'
-            for kind, value in [("truth", f"text {i}"), ("writer", f"w{i // 2}"), ("age", 30)]
-        )
-        write(tmp_path / "mine" / f"{i}.inkml", inkml(TRACES, notes))
-    builder = prepare(tmp_path / "mine")
-    splits = {split: records(builder, split) for split in ("train", "validation")}
-    first = [("text 0", "w0", flipped(X)), ("text 1", "w0", flipped(X))]  # a writer is not cut
-    assert sorted(splits.values(), key=len) == [[("text 2", "w1", flipped(X))], first]
-
-
 def test_a_dot_that_is_written_first_keeps_its_lift(tmp_path, read):
     dot = [(5, 5, 1), (1, 1, 0), (2, 3, 1)]
     expected = [[0, 0, 1], [-4, -4, 0], [1, 2, 1]]
@@ -278,116 +113,6 @@ def test_a_dot_that_is_written_first_keeps_its_lift(tmp_path, read):
     unipen = {"dxy": rows[:, :2], "pen_up": rows[:, 2], "length": [3]}
     assert one(read, savez(tmp_path / "d" / "a.npz", **unipen)) == expected
 
-
-# --- InkML ----------------------------------------------------------------------------------------
-
-
-def channels(*names, intermittent=()):
-    def element(name):
-        return (
-            "<channel "
-            + " ".join(
-                f'{key}="{value}"'
-                for key, value in zip(("name", "units"), name.split(":"), strict=False)
-            )
-            + "/>"
-        )
-
-    inner = "".join(map(element, intermittent))
-    extra = f"<intermittentChannels>{inner}</intermittentChannels>" if inner else ""
-    listed = "".join(map(element, names))
-    return f"<definitions><traceFormat>{listed}{extra}</traceFormat></definitions>"
-
-
-# After the example of https://www.w3.org/TR/InkML/#trace: differences, second differences, values
-# without blanks between them, and two intermittent channels; the steps are summed up by hand.
-W3C = """1125 18432,'23'43,"7"-8,3-5,7 -3,6 2,6 8,3 6 T,2 4*T,3 6,3-6 F F"""
-W3C_STEPS = [(23, 43), (30, 35), (33, 30), (40, 27), (46, 29), (52, 37), (55, 43), (57, 47)]
-W3C_STEPS += [(60, 53), (63, 47)]
-
-
-@pytest.mark.parametrize(
-    ("text", "steps"),
-    [
-        ("0 0, 1 2, 4 6", [(1, 2), (3, 4)]),
-        ("0 0,1 2,4 6,", [(1, 2), (3, 4)]),
-        (" 0\n0 ,\t1   2 , 4 6 ", [(1, 2), (3, 4)]),
-        ("0 0, '1'2, 3 4", [(1, 2), (3, 4)]),
-        ("0 0, ' 1 ' - 2, 3 4, !10 !20", [(1, -2), (3, 4), (6, 18)]),
-        ("0 0, '1'2, \"2\"2, 0 0", [(1, 2), (3, 4), (3, 4)]),
-        ("0 0, '1'2, * *", [(1, 2), (1, 2)]),
-        ("5 6, * 8, 7 *", [(0, 2), (2, 0)]),
-        ("0 0, .5 1.5, -1e1 2E+1", [(0.5, 1.5), (-10.5, 18.5)]),
-        ("0 0, #10 -#A", [(16, -10)]),
-        ("0 0, 10-20", [(10, -20)]),
-    ],
-)
-def test_the_notation_of_traces(tmp_path, read, text, steps):
-    rows = one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(text))))
-    assert [tuple(row[:2]) for row in rows] == [(dx, -dy) for dx, dy in steps]
-    assert [row[2] for row in rows] == [0.0] * (len(steps) - 1) + [1.0]
-
-
-def test_the_example_of_the_recommendation(tmp_path, read):
-    head = channels("X", "Y", intermittent=("S1", "S2"))
-    rows = one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(W3C), head)))
-    assert [tuple(row[:2]) for row in rows] == [(dx, -dy) for dx, dy in W3C_STEPS]
-
-
-@given(
-    points=st.lists(
-        st.tuples(st.integers(-900, 900), st.integers(-900, 900)), min_size=2, max_size=9
-    ).filter(lambda points: len(set(points)) > 1),
-    data=st.data(),
-)
-def test_any_mix_of_notations_says_the_same(tmp_path_factory, points, data):
-    """Each value is written as itself, as a difference, or as a second difference."""
-    columns = []
-    for values in zip(*points, strict=True):
-        texts = []
-        for i, value in enumerate(values):
-            order = data.draw(st.integers(0, min(i, 2)))
-            change = [value, value - values[i - 1], value - 2 * values[i - 1] + values[i - 2]]
-            texts.append("!'\""[order] + str(change[order]))
-        columns.append(texts)
-    text = ",".join(f"{x}{y}" for x, y in zip(*columns, strict=True))
-    folder = tmp_path_factory.mktemp("ink")
-    write(folder / "a.inkml", inkml(trace(text)))
-    write(folder / "b.inkml", inkml(trace(text)))
-    steps = [[b[0] - a[0], a[1] - b[1]] for a, b in itertools.pairwise(points)]
-    for rows in contents(folder, folder / "unused").values():
-        assert [row[:2] for row in rows] == steps
-
-
-def test_channels_stand_where_the_format_says(tmp_path, read):
-    text = "0 10 7 20, 5 13 7 16, 9 13 7 26"
-    head = channels("T", "X", "F", "Y")
-    assert one(read, write(tmp_path / "d" / "a.inkml", inkml(trace(text), head))) == [
-        [3, 4, 0],
-        [0, -10, 1],
-    ]
-    up = head.replace('name="Y"', 'name="Y" orientation="-ve"')
-    assert one(read, write(tmp_path / "e" / "a.inkml", inkml(trace(text), up)))[0] == [3, -4, 0]
-    path = write(tmp_path / "e" / "a.inkml", inkml(trace(text), up))
-    assert one(read, path, y_axis="down")[0] == [3, 4, 0]
-
-
-def test_only_ink_counts(tmp_path, read):
-    hidden = f"<definitions>{trace('0 0, 99 99')}</definitions>"
-    body = (
-        trace("10 20, 13 16, 13 26")
-        + trace("13 26, 40 20", type="penUp")
-        + f"<traceGroup>{trace('40 20')}<traceGroup>{trace('50 21, 49 20')}"
-        + "</traceGroup></traceGroup>"
-        + trace(" ")
-    )
-    path = write(tmp_path / "d" / "a.inkml", inkml(body, hidden))
-    assert one(read, path) == flipped(X)
-    bare = inkml(body, hidden).replace(' xmlns="http://www.w3.org/2003/InkML"', "")
-    assert one(read, write(path, bare)) == flipped(X)
-
-
-# --- time -----------------------------------------------------------------------------------------
 
 # one point a second: (0, 0) (10, 0) (10, 10) (10, 20); the dots stay
 AT_1 = [[10, 0, 0], [0, 10, 0], [0, 10, 1], [40, 30, 1], [10, 0, 1]]
@@ -409,20 +134,6 @@ def test_strokes_are_resampled(tmp_path, read, rate, expected):
             traces += trace(", ".join(rows))
         path = write(tmp_path / unit / "a.inkml", inkml(traces, channels("X", "Y", unit)))
         assert one(read, path, points_per_second=rate) == expected
-
-
-def test_a_rate_in_the_file_says_the_times(tmp_path, read):
-    rows = np.array([[0, 0, 0], [2, 0, 0], [2, 0, 0], [4, 0, 1], [9, 9, 0], [0, 2, 1]])
-    savez(
-        tmp_path / "a.npz",
-        dxy=np.tile(rows[:, :2], (2, 1)),
-        pen_up=np.tile(rows[:, 2], 2),
-        length=[6, 6],
-        points_per_second=[3.0, 6.0],
-    )
-    slow, fast = in_order(read(tmp_path, points_per_second=3.0))
-    assert slow == rows[1:].tolist()
-    assert fast == [[3, 0, 0], [5, 0, 1], [9, 9, 0], [0, 2, 1]]  # at 0, 3 (halfway) and 6 sixths
 
 
 @pytest.mark.parametrize("rate", [0.01, 7.3, 1000.0])
@@ -459,9 +170,6 @@ def test_without_times_there_is_no_rate(tmp_path, read):
     ink = inkml(trace("1 2 3, 4 5 6"), channels("X", "Y", "T:dev"))  # of an unknown unit
     path = write(tmp_path / "b" / "a.inkml", ink)
     assert "has no times" in one(read, path, points_per_second=9)
-
-
-# --- validation -----------------------------------------------------------------------------------
 
 
 def writers_of(builder):
@@ -502,8 +210,6 @@ def test_other_splits_are_kept_when_validation_is_carved(tmp_path, prepare):
     facts = prepare(tmp_path / "a.npz").facts()
     assert facts["records"] == {"train": 18, "validation": 2, "test": 3}
 
-
-# --- what is malformed ----------------------------------------------------------------------------
 
 BAD_FILES = {
     "empty.csv": ("", "the header must name x, y and pen once, found []"),
@@ -664,21 +370,6 @@ def test_what_is_missing_is_named(tmp_path, prepare):
 def test_options_are_checked(tmp_path, prepare, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         prepare(write(tmp_path / "a.csv", table()), **options)
-
-
-def test_tables_may_be_from_any_system(tmp_path, read):
-    for name, content in {
-        "crlf.csv": table().replace("\n", "\r\n"),
-        "bom.csv": "\ufeff" + table(),
-        "case.csv": table(" X , Y,Pen"),
-        "more.csv": table(
-            "pressure,x,y,pen", [(0.5, *p, e) for p, e in zip(POINTS, PEN, strict=True)]
-        ),
-        "quoted.csv": '"x","y","pen"\n' + table().partition("\n")[2],
-        "blank.csv": table() + "\n\n",
-    }.items():
-        write(tmp_path / name, content)
-    assert in_order(read(tmp_path)) == [X] * 6
 
 
 @given(
