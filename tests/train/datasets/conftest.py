@@ -1,4 +1,4 @@
-"""Data sets of tests: a folder of numbers, its preparation, and a reader of handwriting."""
+"""The data sets that these tests prepare, and what they read in files of handwriting."""
 
 import functools
 
@@ -20,3 +20,11 @@ def prepare(tmp_path):
 @pytest.fixture
 def read(tmp_path):
     return functools.partial(contents, unused=tmp_path / "unused")
+
+
+@pytest.fixture
+def prepare_corpus(tmp_path):
+    def run(cls, folder=tmp_path / "d", **arguments):
+        return cls.prepare(folder, prepared_dir=tmp_path / "prepared", **arguments)
+
+    return run

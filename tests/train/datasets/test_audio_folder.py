@@ -3,7 +3,7 @@
 import tarfile
 
 import pytest
-from sounds import noise, write_wav
+from sound_files import noise, write_wav
 
 from vrnn_tf.train import datasets
 

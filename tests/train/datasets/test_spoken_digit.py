@@ -5,7 +5,7 @@ import tarfile
 import wave
 
 import pytest
-from sounds import noise, write_wav
+from sound_files import noise, write_wav
 
 from vrnn_tf import files, media
 from vrnn_tf.train import datasets

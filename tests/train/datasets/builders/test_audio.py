@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import REFUSED, noise, tone, write_wav
+from sound_files import REFUSED, noise, tone, write_wav
 
 from vrnn_tf import media
 from vrnn_tf.train import datasets
@@ -182,3 +182,18 @@ def test_the_option_trims_before_the_length_is_measured(tmp_path):
 def test_options_are_checked(prepare, options, message):
     with pytest.raises(ValueError, match=message):
         prepare(**options)
+
+
+@pytest.mark.parametrize("name", ["timit", "blizzard2013", "speech_accent_archive", "onomatopoeia"])
+def test_each_says_what_it_is_and_where_its_files_belong(name, tmp_path):
+    cls = datasets.get(name)
+    assert cls.name == name
+    assert cls.KIND == "audio" and cls.SUMMARY and cls.LICENSE and cls.CITATION.startswith("@")
+    assert "DIR/" in cls.LAYOUT and cls.LAYOUT.endswith("\n\n")
+    with pytest.raises(
+        ValueError, match=rf"{cls.name} needs --data-dir\. `vrnn data info {cls.name}`"
+    ):
+        cls.prepare(prepared_dir=tmp_path / "prepared")
+    (tmp_path / "d").mkdir()
+    with pytest.raises(ValueError, match=f"`vrnn data info {cls.name}`"):
+        cls.prepare(tmp_path / "d", prepared_dir=tmp_path / "prepared")

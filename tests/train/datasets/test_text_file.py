@@ -1,7 +1,6 @@
 """Texts are cut into pieces that hold every character once, in order."""
 
 import os
-import pathlib
 
 import numpy as np
 import pytest
@@ -11,9 +10,7 @@ from hypothesis import strategies as st
 from vrnn_tf.train.datasets.builders import text
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 from vrnn_tf.train.datasets.text_file import TextFile, read_text
-from vrnn_tf.train.datasets.tiny_shakespeare import TinyShakespeare
 
-DATA = pathlib.Path(__file__).parents[4].parent / "shared" / "data" / "tiny_shakespeare"
 POEM = "Whan that Aprille with his shoures soote,\nThe droghte of March…\t🙂\n" * 20
 
 
@@ -170,28 +167,3 @@ def test_what_is_missing_is_named(tmp_path):
 def test_options_are_checked(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         TextFile.prepare(tmp_path, tmp_path / "prepared", **options)
-
-
-@pytest.mark.parametrize("content", [b"", b"To be, or not to be", "Être".encode("latin-1")])
-def test_tiny_shakespeare_is_one_file_and_no_other(tmp_path, content):
-    assert TinyShakespeare.name == "tiny_shakespeare"
-    with pytest.raises(ValueError, match="input.txt is missing in .*data info tiny_shakespeare"):
-        TinyShakespeare.prepare(tmp_path, tmp_path / "prepared")
-    write(tmp_path / "input.txt", content)
-    with pytest.raises(ValueError, match="input.txt is not the file that is expected.*text_file"):
-        TinyShakespeare.prepare(tmp_path, tmp_path / "prepared")
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason="the development data are not here")
-@pytest.mark.parametrize("download", [False, True])
-def test_tiny_shakespeare_is_split_as_its_distributor_does(tmp_path, monkeypatch, download):
-    ((name, (_, digest)),) = TinyShakespeare.DOWNLOADS.items()
-    original = (DATA / name).read_text(encoding="utf-8")
-    monkeypatch.setattr(TinyShakespeare, "DOWNLOADS", {name: ((DATA / name).as_uri(), digest)})
-    source = None if download else DATA
-    builder = TinyShakespeare.prepare(source, tmp_path, sequence_length=100)
-    texts = ["".join(decoded(builder, split)) for split in ("train", "validation", "test")]
-    assert "".join(texts) == original and len(original) == 1_115_394
-    assert [len(part) for part in texts] == [1_003_854, 55_770, 55_770]
-    assert len(builder.medium().charset) == 65
-    assert builder.facts()["skipped"]["count"] == 0
