@@ -12,7 +12,7 @@ from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 StrokeFiles = datasets.get("strokes")
 POINTS = [(10, 20), (13, 16), (13, 26), (40, 20), (50, 21), (49, 20)]
 PEN = [0, 0, 1, 1, 0, 1]
-# of POINTS as they are; y is negated where the file has y down
+# the offsets of POINTS as they are; y is negated where the file has y down
 X = [[3, -4, 0], [0, 10, 1], [27, -6, 1], [10, 1, 0], [-1, -1, 1]]
 ROWS = np.array(X, np.int16)
 ORIGIN = np.zeros((1, 3), np.int16)
@@ -60,7 +60,7 @@ TRACES = trace("10 20, 13 16, 13 26") + trace("40 20") + trace("50 21, 49 20")
 
 
 def contents(source, unused, **options):
-    """What a file or a folder holds, `{file/name: x, or reason}`, without keeping records of it."""
+    """Reads a file or a folder without keeping records: `{file/name: x, or the reason}`."""
     configuration = Configuration(
         name="test", version=StrokeFiles.VERSION, options=StrokeFiles.Options(**options)
     )
@@ -85,7 +85,7 @@ def in_order(sequences):
 
 
 def one(read, path, **options):
-    """Of a file with one sequence; others let validation be carved."""
+    """Reads a file with one sequence, beside others from which validation can be carved."""
     rows = [(i, *row) for i in range(2) for row in TIMED]
     other = write(path.parent / "zz.csv", table("sequence,x,y,pen,t", rows))
     sequences = read(path.parent, **options)

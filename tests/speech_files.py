@@ -18,7 +18,7 @@ def write(path, samples, rate=16_000, **arguments):
 
 
 def write_sphere(path, samples, coding="pcm"):
-    """As on the disc of TIMIT: a text header of 1024 bytes, then little-endian samples."""
+    """Writes what the disc of TIMIT has: a text header of 1024 bytes, little-endian samples."""
     header = (
         "NIST_1A\n   1024\ndatabase_id -s5 TIMIT\n"
         f"sample_count -i {len(samples)}\nsample_n_bytes -i 2\nchannel_count -i 1\n"

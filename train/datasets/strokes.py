@@ -120,7 +120,7 @@ pen is 1 on the last point of a stroke. t is in seconds.
                 f"{folder} must be or hold files that end in {self.SUFFIXES}. {self.help()}"
             )
         sound = self._find_sound(paths, folder.parent if folder.is_file() else folder)
-        names_in: dict[str, dict[Item, set[str]]] = {}  # of the sequences of a split in a file
+        names_in: dict[str, dict[Item, set[str]]] = {}  # names of sequences by split and file
         for (item, ink), split in zip(sound, self._assign_splits(sound), strict=True):
             names_in.setdefault(split, {}).setdefault(item, set()).add(ink.name)
         return {

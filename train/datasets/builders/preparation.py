@@ -21,7 +21,7 @@ def open_builder(cls: Any, configuration: Configuration, prepared_dir: str | Pat
 
     Args:
         cls: a subclass of `Builder`.
-        configuration: of the builder.
+        configuration: the configuration that it gets.
         prepared_dir: the folder of prepared records; None for that of tfds.
 
     Raises:

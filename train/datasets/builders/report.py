@@ -1,4 +1,4 @@
-"""What was malformed in the files of a data set, and what was counted in them.
+"""Reports what was malformed in the files of a data set, and what was counted in them.
 
 Reports add up in any order. Therefore many workers arrive at the report of a single process.
 """
@@ -27,7 +27,7 @@ class SkippedFileWarning(DataWarning):
 
 @dataclasses.dataclass
 class Report:
-    """What reading files gave beside their records.
+    """Everything but the records that reading some files gave.
 
     Attributes:
         skipped: how many files and sequences were malformed.
