@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import pkgutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,27 +21,6 @@ import numpy as np
 
 from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice
-
-CLASSES = {
-    "synthetic_handwriting": "BuiltInHandwriting",
-    "iam_ondb": "IamOndb",
-    "omniglot_strokes": "OmniglotStrokes",
-    "strokes": "StrokeFiles",
-    "timit": "Timit",
-    "blizzard2013": "Blizzard2013",
-    "speech_accent_archive": "SpeechAccentArchive",
-    "onomatopoeia": "Onomatopoeia",
-    "spoken_digit": "SpokenDigit",
-    "audio_folder": "AudioFolder",
-    "jsb_chorales": "JsbChorales",
-    "nottingham": "Nottingham",
-    "musedata": "Musedata",
-    "piano_midi": "PianoMidi",
-    "midi_folder": "MidiFolder",
-    "tiny_shakespeare": "TinyShakespeare",
-    "text_file": "TextFile",
-}
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
@@ -64,8 +44,8 @@ class Splits:
 
 
 def names() -> list[str]:
-    """The names of all data sets."""
-    return list(CLASSES)
+    """The names of all data sets: those of the files in this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def get(name: str) -> Any:
@@ -74,5 +54,11 @@ def get(name: str) -> Any:
     Raises:
         ValueError: if there is no such data set; lists the valid names.
     """
-    check_choice("dataset", name, CLASSES)
-    return getattr(importlib.import_module(f".{name}", __name__), CLASSES[name])
+    module = importlib.import_module(f".{check_choice('dataset', name, names())}", __name__)
+    (cls,) = (value for value in vars(module).values() if _is_data_set(value, module.__name__))
+    return cls
+
+
+def _is_data_set(value: Any, module: str) -> bool:
+    """Whether a value is the class of the data set that a module defines."""
+    return isinstance(value, type) and value.__module__ == module and hasattr(value, "SUMMARY")

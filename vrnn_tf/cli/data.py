@@ -28,7 +28,7 @@ def list_data() -> None:
         needs = "files" if not cls.DOWNLOADS else "download or files"
         needs = "nothing" if name == "synthetic_handwriting" else needs
         rows.append({"name": name, "kind": cls.KIND, "description": cls.SUMMARY, "needs": needs})
-    print_table(rows)
+    print_table(sorted(rows, key=lambda row: (row["kind"], row["name"])))
 
 
 @app.command()

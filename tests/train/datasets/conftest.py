@@ -3,6 +3,7 @@
 import functools
 
 import pytest
+
 from ink_files import contents
 from number_files import GOOD, Numbers, write
 

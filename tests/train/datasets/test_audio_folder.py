@@ -3,8 +3,8 @@
 import tarfile
 
 import pytest
-from sound_files import noise, write_wav
 
+from sound_files import noise, write_wav
 from vrnn_tf.train import datasets
 
 AudioFolder = datasets.get("audio_folder")

@@ -3,8 +3,8 @@
 import zipfile
 
 import pytest
-from speech_files import noise, rows_by_split, speakers, write
 
+from speech_files import noise, rows_by_split, speakers, write
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 

@@ -5,8 +5,8 @@ import tarfile
 import wave
 
 import pytest
-from sound_files import noise, write_wav
 
+from sound_files import noise, write_wav
 from vrnn_tf import files, media
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning

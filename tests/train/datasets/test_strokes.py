@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ink_files import (
     ORIGIN,
     PEN,
@@ -27,7 +28,6 @@ from ink_files import (
     write,
 )
 from object_arrays import to_objects
-
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning

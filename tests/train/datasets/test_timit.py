@@ -4,8 +4,8 @@ import re
 import tarfile
 
 import pytest
-from speech_files import noise, rows_by_split, speakers, write, write_sphere
 
+from speech_files import noise, rows_by_split, speakers, write, write_sphere
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets import timit
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning

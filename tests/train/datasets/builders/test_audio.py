@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sound_files import REFUSED, noise, tone, write_wav
 
+from sound_files import REFUSED, noise, tone, write_wav
 from vrnn_tf import media
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders import audio

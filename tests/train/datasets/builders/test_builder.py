@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from number_files import GOOD, Numbers, write
 
+from number_files import GOOD, Numbers, write
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders.options import NoOptions, loading

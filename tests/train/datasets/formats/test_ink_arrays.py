@@ -7,9 +7,9 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from ink_files import ORIGIN, ROWS, flipped, in_order, records, savez
 from object_arrays import to_objects
-
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning

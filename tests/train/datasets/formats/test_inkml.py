@@ -6,8 +6,8 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ink_files import TRACES, X, channels, contents, flipped, inkml, one, records, trace, write
 
+from ink_files import TRACES, X, channels, contents, flipped, inkml, one, records, trace, write
 from vrnn_tf.train import datasets
 
 StrokeFiles = datasets.get("strokes")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from object_arrays import PROTOCOLS, VARIED, npy, same, to_objects, write
 
+from object_arrays import PROTOCOLS, VARIED, npy, same, to_objects, write
 from vrnn_tf.train.datasets.formats import npz
 
 DATA = Path(__file__).parents[4].parent / "shared" / "data"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from object_arrays import PROTOCOLS, VARIED, same, to_objects
 
+from object_arrays import PROTOCOLS, VARIED, same, to_objects
 from vrnn_tf.train.datasets.formats import pickled_arrays
 
 

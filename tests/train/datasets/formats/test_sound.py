@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from sound_files import REFUSED, encoded, noise, sphere, tone, write_wav
 
+from sound_files import REFUSED, encoded, noise, sphere, tone, write_wav
 from vrnn_tf.train.datasets.formats import sound
 
 

@@ -6,8 +6,8 @@ import tarfile
 import zipfile
 
 import pytest
-from number_files import GOOD, as_archive
 
+from number_files import GOOD, as_archive
 from vrnn_tf.train.datasets.sources.archives import unpack_once
 
 

@@ -6,6 +6,7 @@ import http.server
 import threading
 
 import pytest
+
 from number_files import Numbers, as_archive
 
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from number_files import GOOD, write
 
+from number_files import GOOD, write
 from vrnn_tf.train.datasets.builders.carving import carve
 from vrnn_tf.train.datasets.builders.report import SkippedFileWarning
 
