@@ -22,6 +22,7 @@ import numpy as np
 from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice
 
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
     """The sequences `[T_i, D]` of a data set in raw units.
