@@ -22,6 +22,8 @@ import numpy as np
 
 from vrnn_tf.media import Medium, Text
 
+from . import store
+
 _ORDER_OF_SPEECH = 16  # about a sample for each pole of the vocal tract at 8 to 16 kHz
 _BLOCK = 100_000  # steps that are in memory as rows of a regression
 _ENOUGH_STEPS = 20_000_000  # to fit on
@@ -30,20 +32,32 @@ _PSEUDO_COUNT = 0.5  # a key or character that training never shows has a freque
 Sequences = Sequence[np.ndarray]
 
 
-def baselines(medium: Medium, train: Sequences, validation: Sequences) -> dict[str, float]:
+def baselines(
+    medium: Medium,
+    train: Sequences,
+    validation: Sequences,
+    level_width: float | None = None,
+) -> dict[str, float]:
     """Fits and scores the baselines of a medium.
 
     Args:
-        medium: of the data.
+        medium: what the data mean.
         train: prepared arrays `[T_i, D]` to fit on.
         validation: prepared arrays to score.
+        level_width: width of a discrete level in units of x, if the model has the probabilities of
+            levels and not a density; None if it has a density, or the data are no samples.
 
     Returns:
         `{name: nats per sequence}`, means over the validation sequences.
     """
     if isinstance(medium, Text):
         return _text(train, validation, len(medium.charset))
-    return _OF_KIND[medium.kind](train, validation)
+    scores = _OF_KIND[medium.kind](train, validation)
+    if level_width is None:
+        return scores
+    # The probability of a narrow level is the density in it times its width.
+    samples = store.lengths(validation).mean() * validation[0].shape[-1]
+    return {name: nats + samples * math.log(level_width) for name, nats in scores.items()}
 
 
 def _strokes(train: Sequences, validation: Sequences) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -12,13 +11,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vrnn_tf import files
 from vrnn_tf.media import Audio, Medium, Text
 from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.tasks import analysis
 
 from . import checkpoints
 from .checkpoints import Progress
+from .folder import write_history, write_model
 
 
 class NonFiniteError(ArithmeticError):
@@ -124,7 +123,7 @@ class SaveRun(keras.callbacks.Callback):
         if self.folder is not None:
             write_history(self.folder / "history.csv", self.rows)
             if self.best > best:
-                save_model(self.model, self.folder / "model.keras")
+                write_model(self.folder / "model.keras", self.model)
         self._checkpoint(epoch + 1, 0)
 
     def _checkpoint(self, epoch: int, batch: int) -> None:
@@ -144,17 +143,18 @@ class DrawSamples(keras.callbacks.Callback):
     """Puts samples into `pictures/epoch_NNN.*` after every epoch.
 
     Args:
-        folder: of the run.
-        draw: `(model, path) -> None`; it adds the suffix to the path.
+        folder: the run folder.
+        medium: what the data mean.
+        sample: `model -> sequences [T, D]` in raw units.
     """
 
-    def __init__(self, folder: Path, draw: Callable[[keras.Model, Path], None]):
+    def __init__(self, folder: Path, medium: Medium, sample: Callable[[VRNN], list[np.ndarray]]):
         super().__init__()
-        self.folder = folder
-        self.draw = draw
+        self.folder, self.medium, self.sample = folder, medium, sample
 
     def on_epoch_end(self, epoch, logs=None):
-        self.draw(self.model, self.folder / "pictures" / f"epoch_{epoch + 1:03d}")
+        name = f"epoch_{epoch + 1:03d}{self.medium.suffixes[0]}"
+        self.medium.save(self.folder / "pictures" / name, self.sample(self.model))
 
 
 class LogToTensorBoard(keras.callbacks.Callback):
@@ -184,24 +184,30 @@ class LogToTensorBoard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step = epoch + 1
-        picture = self.folder / "pictures" / f"epoch_{step:03d}.png"
         with self.writer.as_default():
-            if picture.exists():
-                image = tf.io.decode_png(picture.read_bytes(), channels=3)
-                tf.summary.image("samples", image[None], step)
-            if isinstance(self.medium, Audio):
-                waves = [np.clip(x.reshape(-1, 1), -1.0, 1.0) for x in self.sample(self.model)]
-                tf.summary.audio("samples", np.stack(waves), self.medium.sampling_rate, step)
-            if isinstance(self.medium, Text):
-                texts = [self.medium.decode(x) for x in self.sample(self.model)]
-                tf.summary.text("samples", texts, step)
+            self._log_samples(step)
             if self.model.latent_size:
-                traces = [analysis.trace(self.model, x, i) for i, x in enumerate(self.sequences)]
-                nats = np.concatenate([trace.kl for trace in traces])
-                tf.summary.histogram("kl_per_step", nats, step)
-                found = analysis.summary(traces)
-                tf.summary.histogram("kl_per_dimension", found["kl_of_dimension"], step)
+                self._log_kl(step)
         self.writer.flush()
+
+    def _log_samples(self, step: int) -> None:
+        picture = self.folder / "pictures" / f"epoch_{step:03d}.png"
+        if picture.exists():
+            image = tf.io.decode_png(picture.read_bytes(), channels=3)
+            tf.summary.image("samples", image[None], step)
+        if isinstance(self.medium, Audio):
+            waves = [np.clip(x.reshape(-1, 1), -1.0, 1.0) for x in self.sample(self.model)]
+            tf.summary.audio("samples", np.stack(waves), self.medium.sampling_rate, step)
+        if isinstance(self.medium, Text):
+            texts = [self.medium.decode(x) for x in self.sample(self.model)]
+            tf.summary.text("samples", texts, step)
+
+    def _log_kl(self, step: int) -> None:
+        traces = [analysis.trace(self.model, x, i) for i, x in enumerate(self.sequences)]
+        kl_of_step = np.concatenate([trace.kl for trace in traces])
+        tf.summary.histogram("kl_per_step", kl_of_step, step)
+        kl_of_dimension = analysis.summary(traces)["kl_of_dimension"]
+        tf.summary.histogram("kl_per_dimension", kl_of_dimension, step)
 
 
 def non_finite_weights(model: keras.Model) -> list[str]:
@@ -225,17 +231,3 @@ def weights_digest(model: keras.Model) -> int:
     for weight in model.weights:
         digest = zlib.crc32(keras.ops.convert_to_numpy(weight).tobytes(), digest)
     return digest
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a `.keras` file, optimizer state included, atomically."""
-    with files.atomic(path) as temporary:
-        model.save(temporary, overwrite=True)
-
-
-def write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    """Writes one row an epoch, atomically."""
-    with files.atomic(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

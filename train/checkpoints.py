@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -52,6 +52,18 @@ class Progress:
     def first_batch(self, epoch: int) -> int:
         """The batch that an epoch goes on with: 0, but in the one that was under way."""
         return self.batch if epoch == self.epoch else 0
+
+
+class Checkpoint(NamedTuple):
+    """What a run can go on from.
+
+    Attributes:
+        model: the .keras file.
+        progress: how far the run had come.
+    """
+
+    model: Path
+    progress: Progress
 
 
 def metrics_of(model: keras.Model) -> list[Any]:
@@ -99,10 +111,8 @@ def write(run: Path, model: keras.Model, progress: Progress) -> None:
         shutil.rmtree(old)
 
 
-def newest(run: Path) -> tuple[Path, Progress] | None:
-    """The model file and the progress of the newest checkpoint that is whole; None: there is none.
-
-    Warns of each that is damaged.
+def newest(run: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; None if there is none. Warns of each damaged one.
 
     Raises:
         ValueError: if there are checkpoints and all of them are damaged.
@@ -110,13 +120,13 @@ def newest(run: Path) -> tuple[Path, Progress] | None:
     damaged = []
     for folder in _all(run):
         try:
-            found = folder / "model.keras", _read(folder)
+            checkpoint = Checkpoint(folder / "model.keras", _read(folder))
         except ValueError as error:
             damaged.append(str(error))
             continue
         for message in damaged:
             warnings.warn(f"{message} Going on from {folder} instead.", RunWarning, stacklevel=2)
-        return found
+        return checkpoint
     if damaged:
         raise ValueError(f"No checkpoint is whole. {' '.join(damaged)} Start a new run.")
     return None
@@ -132,8 +142,8 @@ def remove(run: Path) -> None:
 
 def _all(run: Path) -> list[Path]:
     """The checkpoints' folders, newest first."""
-    found = [path for path in (run / FOLDER).glob("*") if path.name.isdigit() and path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name), reverse=True)
+    folders = [path for path in (run / FOLDER).glob("*") if path.name.isdigit() and path.is_dir()]
+    return sorted(folders, key=lambda path: int(path.name), reverse=True)
 
 
 def _read(folder: Path) -> Progress:

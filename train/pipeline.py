@@ -44,10 +44,7 @@ def prepare(
             )
         if not np.isfinite(raw).all():
             raise ValueError(f"Sequence {number} holds NaN or infinity. Clean it or leave it out.")
-        x = normalization.apply(raw)
-        if likelihood.name == "bivariate_gmm" and likelihood.can_end:
-            x[-1, 2] = 2.0
-        return x
+        return likelihood.mark_end(normalization.apply(raw))
 
     if isinstance(sequences, store.Sequences):
         return store.Mapped(sequences, one)

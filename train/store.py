@@ -106,6 +106,18 @@ def lengths(sequences: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([len(x) for x in sequences], dtype=int)
 
 
+def head(sequences: Sequence[np.ndarray], memory: float) -> Sequence[np.ndarray]:
+    """The first sequences that take at most `memory` bytes together, at least one.
+
+    A list is in memory already: it is returned as it is.
+    """
+    if not isinstance(sequences, Sequences):
+        return sequences
+    size = sequences[0].itemsize * sequences[0].shape[-1]  # bytes of a step
+    number = np.searchsorted(np.cumsum(sequences.lengths) * size, memory)
+    return sequences[: max(int(number), 1)]
+
+
 def collect(
     sequences: Iterable[np.ndarray], memory: float, folder: Path
 ) -> list[np.ndarray] | Store:

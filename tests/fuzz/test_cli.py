@@ -10,6 +10,7 @@ from fuzz.guard import patient, snapshot, vrnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vrnn_tf.model import saving
 from vrnn_tf.train import run
 
 pytestmark = pytest.mark.slow
@@ -141,9 +142,9 @@ def quick(whole_run, monkeypatch):
     """Training, analysis and conversion return at once; the model is loaded once."""
     loaded = run.load(whole_run)
     whole = str(whole_run / "model.keras")
-    load = run.load_model
+    load = saving.load_model
     monkeypatch.setattr(
-        run, "load_model", lambda path: loaded.model if str(path) == whole else load(path)
+        saving, "load_model", lambda path: loaded.model if str(path) == whole else load(path)
     )
     row = {"epoch": 1, **{f"val_{name}": 0.0 for name in ("elbo", "iwae", "fivo", "nll", "kl")}}
     monkeypatch.setattr(run, "_fit", lambda *arguments: [row])

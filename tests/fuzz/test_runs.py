@@ -37,7 +37,7 @@ def folder(whole_run, tmp_path):
 def loaded_once(whole_run, monkeypatch):
     """The model of the run without reading it again: what is damaged is something else."""
     model = run.load(whole_run).model
-    monkeypatch.setattr(run, "load_model", lambda path: model)
+    monkeypatch.setattr(saving, "load_model", lambda path: model)
 
 
 @pytest.fixture

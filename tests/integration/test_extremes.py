@@ -8,7 +8,7 @@ import pytest
 
 from vrnn_tf import VRNN
 from vrnn_tf.media import Strokes
-from vrnn_tf.train import callbacks, checkpoints, run
+from vrnn_tf.train import callbacks, checkpoints, plan, run
 from vrnn_tf.train.config import TrainConfig
 
 CONFIG = TrainConfig(
@@ -53,7 +53,7 @@ def assert_kept(folder):
 @pytest.fixture
 def exploding(monkeypatch):
     """Puts into a run's data what no reader lets through."""
-    load = run._load_data
+    load = plan.load_splits
     spoiled = {"sequences": 1, "value": 1e30}
 
     def load_and_spoil(*arguments, **options):
@@ -62,7 +62,7 @@ def exploding(monkeypatch):
             x[2, 0] = spoiled["value"]
         return splits
 
-    monkeypatch.setattr(run, "_load_data", load_and_spoil)
+    monkeypatch.setattr(plan, "load_splits", load_and_spoil)
     return spoiled
 
 

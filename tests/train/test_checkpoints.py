@@ -10,7 +10,7 @@ import pytest
 
 from tiny_runs import CONFIG, assert_same_run, train
 from vrnn_tf import files
-from vrnn_tf.train import callbacks, checkpoints, run
+from vrnn_tf.train import callbacks, checkpoints, plan, run
 from vrnn_tf.train.checkpoints import Progress
 
 
@@ -185,8 +185,8 @@ def test_what_a_kill_left_unfinished_is_cleaned_up(whole, tmp_path):
 
 
 def test_metrics_survive_exactly():
-    model = run._new_model(CONFIG, run._load_data(CONFIG).medium)
-    run._compile(model, CONFIG, 5)
+    model = plan.new_model(CONFIG, plan.load_splits(CONFIG).medium)
+    plan.compile_model(model, CONFIG, 5)
     variables = [v for metric in model.metrics for v in metric.variables]
     values = np.random.default_rng(0).normal(size=len(variables)).astype("float32") * 1e4
     for variable, value in zip(variables, values, strict=True):

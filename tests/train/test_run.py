@@ -15,10 +15,21 @@ import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
 from tiny_runs import CONFIG, assert_same_run, train
-from vrnn_tf import files, media, presets
+from vrnn_tf import files, likelihoods, media, presets
 from vrnn_tf.model.vrnn import VRNN
 from vrnn_tf.tasks import analysis
-from vrnn_tf.train import callbacks, checkpoints, config, pipeline, run
+from vrnn_tf.train import (
+    callbacks,
+    checkpoints,
+    config,
+    datasets,
+    evaluation,
+    pipeline,
+    plan,
+    run,
+)
+from vrnn_tf.train import folder as run_folder
+from vrnn_tf.train.baselines import baselines
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +79,14 @@ def test_runs_are_compared_on_the_same_sequences(folder, tmp_path):
     model = VRNN({"name": "discretized_logistic_mixture", "event_size": 3})
     levels = dataclasses.replace(loaded, model=model)
     with pytest.raises(ValueError, match="a density, the other probabilities"):
-        run._check_comparable(other, levels, found, loaded, found)
+        evaluation._check_comparable(other, levels, found, loaded, found)
 
 
 def test_the_saved_model_is_the_best_one(folder):
     loaded = run.load(folder)
     assert loaded.config == CONFIG
-    splits = run.datasets.get(CONFIG.dataset).load(40, 10, 0, **CONFIG.dataset_options)
-    _, validation = run._batches(CONFIG, splits, loaded.normalization, loaded.model)
+    splits = datasets.get(CONFIG.dataset).load(40, 10, 0, **CONFIG.dataset_options)
+    _, validation = plan.make_batches(CONFIG, splits, loaded.normalization, loaded.model)
     bound = loaded.model.evaluate(validation.dataset(), verbose=0, return_dict=True)["elbo"]
     summary = json.loads((folder / "summary.json").read_text())
     assert bound == pytest.approx(summary["after"]["val_elbo"], rel=1e-5)
@@ -215,7 +226,7 @@ def test_overwriting_replaces_the_run_and_nothing_else(folder, tmp_path):
 def test_damaged_runs_are_named(folder, tmp_path):
     with pytest.raises(ValueError, match="not a run folder: config.json is missing"):
         run.load(tmp_path)
-    for name in run.FILES:
+    for name in run_folder.FILES:
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     whole = (folder / "model.keras").read_bytes()
     for damaged in (b"", whole[:500], whole[:200] + bytes(400) + whole[600:]):
@@ -245,7 +256,7 @@ def test_weight_decay_takes_a_share_of_every_weight():
         model = VRNN(latent_size=2, recurrent_units=4, hidden_units=3, seed=0)
         model(x)
         start = [np.array(weight) for weight in model.trainable_weights]
-        run._compile(model, chosen, steps_per_epoch=10)
+        plan.compile_model(model, chosen, steps_per_epoch=10)
         model.train_on_batch(x)
         ends.append([np.array(weight) for weight in model.trainable_weights])
     for before, without, decayed in zip(start, *ends, strict=True):
@@ -294,9 +305,9 @@ def test_configurations_round_trip_and_refuse_what_they_do_not_know():
 @pytest.mark.parametrize("preset", config.TRAINING)
 def test_every_preset_suits_its_own_data_set(preset):
     base = config.defaults(preset)
-    kind = run.datasets.get(base.dataset).KIND
+    kind = datasets.get(base.dataset).KIND
     likelihood = presets.get(preset)["likelihood"]["name"]
-    assert likelihood in {k.kind: k for k in media.Medium.__subclasses__()}[kind].likelihoods
+    assert likelihood in likelihoods.describing(kind)
 
 
 def text_run(folder, out, **changes):
@@ -381,8 +392,8 @@ def test_states_go_on_from_chunk_to_chunk(text_folder):
     """The bound in chunks is that of whole sequences: evaluation only cuts, it does not forget."""
     loaded = run.load(text_folder)
     assert loaded.medium.kind == "text"
-    splits = run._load_data(loaded.config)
-    _, chunks = run._batches(loaded.config, splits, loaded.normalization, loaded.model)
+    splits = plan.load_splits(loaded.config)
+    _, chunks = plan.make_batches(loaded.config, splits, loaded.normalization, loaded.model)
     found = loaded.model.evaluate(chunks.dataset(), verbose=0, return_dict=True)
     whole = VRNN.from_config({**loaded.model.get_config(), "stateful_batch_size": None})
     kept = [w for w in loaded.model.weights if "training_s" not in w.path]
@@ -400,7 +411,7 @@ def test_states_go_on_from_chunk_to_chunk(text_folder):
 def test_the_summary_is_in_the_units_it_says(folder, text_folder):
     for out in (folder, text_folder):
         loaded, summary = run.load(out), files.read_json(out / "summary.json")
-        splits = run._load_data(loaded.config)
+        splits = plan.load_splits(loaded.config)
         steps = np.mean([len(x) for x in splits.validation])
         best = summary["after"]["val_elbo"]
         assert summary["after_nats_per_step"] == pytest.approx(best / steps)
@@ -418,8 +429,7 @@ def test_baselines_of_discrete_levels_are_probabilities():
     )
     random = np.random.default_rng(0)
     waves = [random.normal(0, 0.1, (500, 4)) for _ in range(4)]
-    batches = pipeline.Batches(waves, 2)
-    found = run._baselines(media.Audio(8_000, 4), model, batches, batches, 1.0)["iid"]
+    found = baselines(media.Audio(8_000, 4), waves, waves, model.likelihood.level_width)["iid"]
     edges = (np.arange(65_537) - 32_768) / 32_767.5  # of levels, as wide as they are apart
     levels = np.diff(scipy.stats.norm(0, 0.1).cdf(edges))
     entropy = -(levels * np.log(levels, where=levels > 0, out=np.zeros_like(levels))).sum()
@@ -430,13 +440,13 @@ def test_what_the_data_fix_cannot_be_asked_otherwise(text_folder):
     base = run.load(text_folder).config
     asked = {**base.model, "likelihood": {"name": "categorical", "num_classes": 7}}
     with pytest.raises(ValueError, match="The data have num_classes=.*Received 7"):
-        run._new_model(dataclasses.replace(base, model=asked), media.Text("abc"))
+        plan.new_model(dataclasses.replace(base, model=asked), media.Text("abc"))
     audio = config.defaults("speech")
     levels = {"name": "discretized_logistic_mixture", "num_components": 1}
     wrong = dataclasses.replace(audio, normalization="scalar", model={"likelihood": levels})
-    splits = run.datasets.Splits([np.ones((2, 4))], [np.ones((2, 4))], [], media.Audio(8_000, 4))
-    with pytest.raises(ValueError, match="discrete levels needs normalization 'none'"):
-        run._fit_normalization(wrong, splits, run._new_model(wrong, splits.medium))
+    splits = datasets.Splits([np.ones((2, 4))], [np.ones((2, 4))], [], media.Audio(8_000, 4))
+    with pytest.raises(ValueError, match="needs normalization 'none'. Received 'scalar'"):
+        plan.fit_normalization(wrong, splits, plan.new_model(wrong, splits.medium))
 
 
 def test_a_data_set_of_another_kind_is_refused(tmp_path):

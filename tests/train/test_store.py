@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tiny_runs
+from vrnn_tf import likelihoods
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.train import pipeline, run, store
 
@@ -87,7 +88,7 @@ def test_batches_are_those_of_a_list(kind, tmp_path):
     name = "scalar"
     normalization = Normalization.fit(name, sequences, (0, 1))
     assert Normalization.fit(name, stored, (0, 1)) == normalization
-    likelihood = run.VRNN("bivariate_gmm", latent_size=0, recurrent_units=2).likelihood
+    likelihood = likelihoods.get("bivariate_gmm")
     from_list, from_store = (
         kind(pipeline.prepare(s, normalization, likelihood), 8, seed=3) for s in (sequences, stored)
     )
