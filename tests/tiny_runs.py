@@ -26,6 +26,29 @@ def train(out, **changes):
     return run.train(dataclasses.replace(CONFIG, **changes), out, verbose=0, **options)
 
 
+def train_text(folder, out, **changes):
+    """A run on the text in a folder, with truncated back-propagation through time."""
+    arguments = {
+        "preset": "char",
+        "model": {"latent_size": 3, "recurrent_units": 8, "hidden_units": 6, "embedding_size": 4},
+        "dataset": "text_file",
+        "dataset_options": {"sequence_length": 50},
+        "data_dir": str(folder),
+        "prepared_dir": str(out.parent / "prepared"),
+        "batch_size": 4,
+        "chunk_steps": 20,
+        "epochs": 3,
+    }
+    options = {k: changes.pop(k) for k in ("resume", "overwrite") if k in changes}
+    return run.train(TrainConfig(**{**arguments, **changes}), out, verbose=0, **options)
+
+
+def write_text(path, lines=60):
+    """Writes a text of many lines."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"line {i}: {'to be or not ' * (i % 3)}\n" for i in range(lines)))
+
+
 def assert_same_run(first, second):
     """Weights, optimizer and history are the same bit for bit."""
     (one, progress), (other, same) = map(checkpoints.newest, (first, second))

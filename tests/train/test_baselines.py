@@ -7,7 +7,7 @@ import pytest
 import scipy.io
 import scipy.stats
 
-from vrnn_tf import media
+from vrnn_tf import VRNN, media
 from vrnn_tf.train.baselines import baselines
 
 PIANOROLLS = pathlib.Path(__file__).parents[2].parent / "shared" / "data" / "pianoroll"
@@ -139,3 +139,19 @@ def test_features_that_never_vary_do_not_break_the_fit():
     still = [np.column_stack([np.zeros(9), np.arange(9.0), np.eye(1, 9, 8)[0]]) for _ in range(3)]
     found = baselines(media.Strokes(), still, still)
     assert all(np.isfinite(nats) for nats in found.values())
+
+
+def test_baselines_of_discrete_levels_are_probabilities():
+    model = VRNN(
+        {"name": "discretized_logistic_mixture", "event_size": 4, "num_components": 1},
+        latent_size=0,
+        recurrent_units=2,
+        hidden_units=2,
+    )
+    random = np.random.default_rng(0)
+    waves = [random.normal(0, 0.1, (500, 4)) for _ in range(4)]
+    found = baselines(media.Audio(8_000, 4), waves, waves, model.likelihood.level_width)["iid"]
+    edges = (np.arange(65_537) - 32_768) / 32_767.5  # of levels, as wide as they are apart
+    levels = np.diff(scipy.stats.norm(0, 0.1).cdf(edges))
+    entropy = -(levels * np.log(levels, where=levels > 0, out=np.zeros_like(levels))).sum()
+    assert found == pytest.approx(-2_000 * entropy, rel=0.01)

@@ -196,25 +196,3 @@ def test_metrics_survive_exactly():
         variable.assign(0.0)
     checkpoints.restore_metrics(model, progress.metrics)
     np.testing.assert_array_equal([np.array(v) for v in variables], values)
-
-
-@pytest.mark.slow
-def test_changes_stop_a_resumed_run_unless_they_are_accepted(whole, tmp_path):
-    out = shutil.copytree(whole, tmp_path / "run")
-    metadata = files.read_json(out / "metadata.json")
-    metadata["versions"]["keras"] = "3.0.0"
-    metadata["revision"] = "abc"
-    files.write_json(out / "metadata.json", metadata)
-    same = {"checkpoint_every": 4, "resume": True}
-    with pytest.raises(
-        ValueError, match=r"keras was 3.0.0, now .*revision was abc.*--accept-changes"
-    ):
-        train(out, **same)
-    with pytest.warns(checkpoints.RunWarning, match=r"num_train was 40, now 24.*"):
-        train(out, **same, num_train=24, epochs=4, accept_changes=True)
-    assert checkpoints.newest(out)[1].epoch == 4
-    with pytest.raises(ValueError, match=r"learning_rate was .* Resume it with the old one"):
-        train(out, **same, num_train=24, epochs=4, learning_rate=1.0, accept_changes=True)
-    (out / "last.keras").touch()
-    with pytest.raises(ValueError, match="made by an older version"):
-        train(out, **same, num_train=24, epochs=4)
