@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from vrnn_tf.train import checkpoints, run
+from vrnn_tf.train import callbacks, checkpoints, run
 from vrnn_tf.train.config import TrainConfig
 
 CONFIG = TrainConfig(
@@ -47,6 +47,24 @@ def write_text(path, lines=60):
     """Writes a text of many lines."""
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f"line {i}: {'to be or not ' * (i % 3)}\n" for i in range(lines)))
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the run may act on it."""
+
+
+def kill_at(monkeypatch, step):
+    """Ends the next run once it has taken so many steps, before what the step would write."""
+
+    class Kill(callbacks.DrawSamples):
+        steps = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            if self.steps == step:
+                raise Killed
+
+    monkeypatch.setattr(callbacks, "DrawSamples", Kill)
 
 
 def assert_same_run(first, second):

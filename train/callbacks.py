@@ -27,15 +27,18 @@ class NonFiniteError(ArithmeticError):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Raises `NonFiniteError` at the first training batch or epoch whose numbers are not finite.
 
-    It stands before the callbacks that draw and save: they see finite numbers only.
+    It stands before the callbacks that draw and save, so that they see finite numbers only.
 
     Args:
         start: where `fit` starts.
+        steps_per_epoch: training steps of a whole epoch. An epoch that goes on has fewer steps
+            left, but its metrics count all of them.
     """
 
-    def __init__(self, start: Progress):
+    def __init__(self, start: Progress, steps_per_epoch: int):
         super().__init__()
         self.start = start
+        self.steps_per_epoch = steps_per_epoch
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -56,7 +59,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         bad += non_finite_weights(self.model)
-        if (logs or {}).get("skipped", 0) >= self.params["steps"]:
+        if (logs or {}).get("skipped", 0) >= self.steps_per_epoch:
             bad.append("the gradients of all its batches, which were skipped")
         if bad:
             raise NonFiniteError(

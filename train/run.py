@@ -173,7 +173,7 @@ def _fit(
 ) -> list[dict[str, float]]:
     """Trains to the last epoch and returns the history."""
     model, steps_per_epoch = plan.model, len(plan.training)
-    stop = callbacks.StopOnNonFinite(start)
+    stop = callbacks.StopOnNonFinite(start, steps_per_epoch)
     save = callbacks.SaveRun(
         out if cluster.is_chief else None,
         start,

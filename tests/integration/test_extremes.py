@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tiny_runs import Killed, kill_at
 from vrnn_tf import VRNN
 from vrnn_tf.media import Strokes
 from vrnn_tf.train import callbacks, checkpoints, plan, run
@@ -33,13 +34,13 @@ def some(number=12, **options):
     return [pen(10 + seed, seed, **options) for seed in range(number)]
 
 
-def train(tmp_path, sequences, **changes):
+def train(tmp_path, sequences, resume=False, **changes):
     data = tmp_path / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     Strokes().save(data / "lines.npz", sequences)
     where = {"data_dir": str(data), "prepared_dir": str(tmp_path / "prepared")}
     config = dataclasses.replace(CONFIG, **where, **changes)
-    return run.train(config, tmp_path / "run", verbose=0)
+    return run.train(config, tmp_path / "run", resume=resume, verbose=0)
 
 
 def assert_kept(folder):
@@ -222,6 +223,26 @@ def test_a_run_that_skips_counts(tmp_path, exploding):
     assert summary["skipped"] == 2  # a batch in each epoch
     assert np.isfinite(list(summary["after"].values())).all()
     assert assert_kept(tmp_path / "run") == 3
+
+
+@pytest.mark.slow
+def test_a_resumed_epoch_may_have_skipped_more_batches_than_it_has_left(
+    tmp_path, exploding, monkeypatch
+):
+    exploding["sequences"] = 6
+    changes = {
+        "model": {**CONFIG.model, "skip_non_finite": True},
+        "normalization": "none",
+        "batch_size": 1,
+        "epochs": 1,
+    }
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, 9)
+        train(tmp_path, some(), **changes)
+    progress = checkpoints.newest(tmp_path / "run")[1]
+    summary = train(tmp_path, some(), resume=True, **changes)
+    steps = checkpoints.newest(tmp_path / "run")[1].step
+    assert summary["skipped"] == 6 and progress.step == 8 and 8 < steps <= 8 + 6
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,6 +39,17 @@ def test_tensorboard_shows_samples_and_the_kl(tmp_path):
     assert buckets[:, 2].sum() == len(nats)
     assert buckets[0, 0] == pytest.approx(nats.min(), rel=1e-3)
     assert buckets[-1, 1] == pytest.approx(nats.max(), rel=1e-3)
+
+
+def test_an_epoch_stops_the_run_if_all_of_its_batches_were_skipped():
+    """Those before a kill count, and so do those after it: 8 of 12 batches, then 4."""
+    start = checkpoints.Progress(step=8, epoch=0, batch=8, rows=[], before={}, metrics=[])
+    stop = callbacks.StopOnNonFinite(start, steps_per_epoch=12)
+    stop.set_model(keras.Sequential())
+    stop.set_params({"steps": 4})
+    stop.on_epoch_end(0, {"skipped": 11.0})
+    with pytest.raises(callbacks.NonFiniteError, match="Epoch 1 .* all its batches"):
+        stop.on_epoch_end(0, {"skipped": 12.0})
 
 
 def test_numbers_that_explode_stop_the_run_and_are_not_saved(tmp_path):

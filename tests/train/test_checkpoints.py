@@ -8,28 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from tiny_runs import CONFIG, assert_same_run, train
+from tiny_runs import CONFIG, Killed, assert_same_run, kill_at, train
 from vrnn_tf import files
 from vrnn_tf.train import callbacks, checkpoints, plan, run
 from vrnn_tf.train.checkpoints import Progress
-
-
-class Killed(BaseException):
-    """What stands for SIGKILL: nothing of the run may act on it."""
-
-
-def kill_at(monkeypatch, step):
-    """Ends the next run once it has taken a step, after what the step may have written."""
-
-    class Kill(callbacks.DrawSamples):
-        steps = 0
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.steps += 1
-            if self.steps == step:
-                raise Killed
-
-    monkeypatch.setattr(callbacks, "DrawSamples", Kill)
 
 
 @pytest.fixture(scope="module")
