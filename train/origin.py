@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import platform
 import subprocess
 import warnings
@@ -88,7 +89,7 @@ def check_same_configuration(
     Raises:
         ValueError: if an entry differs that may not, or that the user has not accepted.
     """
-    before, after = earlier.to_dict(), config.to_dict()
+    before, after = (json.loads(json.dumps(c.to_dict())) for c in (earlier, config))  # no tuples
     changes = {
         name: f"{name} was {before[name]!r}, now {after[name]!r}"
         for name in before

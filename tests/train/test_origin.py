@@ -1,12 +1,15 @@
 """What a run was made from: which changes stop a run that is resumed."""
 
+import dataclasses
+import json
 import shutil
 
 import pytest
 
-from tiny_runs import train
+from tiny_runs import CONFIG, train
 from vrnn_tf import files
-from vrnn_tf.train import checkpoints
+from vrnn_tf.train import checkpoints, origin
+from vrnn_tf.train.config import TrainConfig
 
 
 @pytest.mark.slow
@@ -29,3 +32,15 @@ def test_changes_stop_a_resumed_run_unless_they_are_accepted(demo_run, tmp_path)
     (out / "last.keras").touch()
     with pytest.raises(ValueError, match="made by an older version"):
         train(out, **same, num_train=24, epochs=4)
+
+
+def test_a_configuration_is_compared_as_its_file_holds_it():
+    """JSON knows no tuples: a run that was described with one is the same run."""
+    config, other = (
+        dataclasses.replace(CONFIG, model={**CONFIG.model, "hidden_units": widths})
+        for widths in ((3, 2), (3, 3))
+    )
+    earlier = TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    origin.check_same_configuration(earlier, config, accept_changes=False)
+    with pytest.raises(ValueError, match=r"model was .*\[3, 2\].*now .*\[3, 3\]"):
+        origin.check_same_configuration(earlier, other, accept_changes=False)
