@@ -149,7 +149,8 @@ def begin(
 
 def _leftovers(folder: Path) -> list[Path]:
     """Files that a run was writing when it was killed."""
-    return [path for name in _WRITTEN for path in files.leftovers(folder / name)]
+    unfinished = [path for name in _WRITTEN for path in files.leftovers(folder / name)]
+    return [*unfinished, *(folder / "pictures").glob(".epoch_*-*.*")]
 
 
 def remove(folder: Path) -> None:

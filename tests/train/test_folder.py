@@ -7,6 +7,7 @@ import pytest
 from tiny_runs import train
 from vrnn_tf import files
 from vrnn_tf.train import folder, run
+from vrnn_tf.train.checkpoints import Progress
 
 
 def test_folders_are_not_overwritten_without_saying_so(demo_run, tmp_path):
@@ -56,3 +57,17 @@ def test_damaged_runs_are_named(demo_run, tmp_path):
         files.write_json(tmp_path / "metadata.json", {**metadata, **other})
         with pytest.raises(ValueError, match=message):
             run.load(tmp_path)
+
+
+def test_what_a_kill_left_unfinished_is_removed_when_the_run_goes_on(tmp_path):
+    """Pictures too, which lie in a folder below."""
+    (tmp_path / "pictures").mkdir()
+    names = (".config-a1b2.json", ".model-c3d4.keras", "pictures/.epoch_002-e5f6.png")
+    left = [tmp_path / name for name in names]
+    others = [tmp_path / "pictures" / name for name in ("epoch_001.png", ".thumbnail.png")]
+    for path in (*left, *others):
+        path.write_bytes(b"half")
+    start = Progress(step=0, epoch=0, batch=0, rows=[], before={}, metrics=[])
+    folder.begin(tmp_path, {}, {}, start, {})
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
