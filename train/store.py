@@ -1,7 +1,8 @@
-"""Sequences that do not fit in memory: in shards on disk, any of them read when it is asked for.
+"""Sequences that do not fit in memory: each is read from disk when it is needed.
 
-`collect` keeps what fits in memory in a list. What is larger goes to a folder of array_record
-shards, once, and is read from there in any order: batches, chunks and resumed runs are the same.
+`collect` keeps sequences that fit in memory in a list. It writes larger data to a folder of
+array_record shards once. A `Store` reads them in any order, so batches, chunks and resumed runs are
+the same as from memory.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from vrnn_tf.validation import check_integer
 
 SHARD = 8_192  # sequences in a file
 _PREFIX = ".unfinished-"
-_READING = (OSError, RuntimeError, ValueError, IndexError, EOFError)  # of damaged files
+_READING = (OSError, RuntimeError, ValueError, IndexError, EOFError)  # raised by damaged files
 
 
 class Sequences(Sequence[np.ndarray]):
@@ -77,9 +78,9 @@ class Store(Sequences):
         shard, record = divmod(number, SHARD)
         try:
             (content,) = self._shards[shard].read([record])
+            x = np.frombuffer(content, np.float32).reshape(-1, self._event_size)
         except _READING as error:
             raise self._damaged(error) from None
-        x = np.frombuffer(content, np.float32).reshape(-1, self._event_size)
         if len(x) != self.lengths[number]:
             raise self._damaged(f"sequence {number} has another length")
         return x.copy()
@@ -124,9 +125,9 @@ def collect(
     """A list of the sequences if they take at most `memory` bytes, else a `Store` in `folder`.
 
     Args:
-        sequences: `[T_i, D]`; not asked for if the folder is there.
+        sequences: `[T_i, D]`; not read if the folder exists.
         memory: bytes.
-        folder: stands for these sequences and no others.
+        folder: where these sequences, and no others, are or will be stored.
 
     Raises:
         ValueError: if the folder is damaged.
@@ -150,7 +151,7 @@ def write(sequences: Iterable[np.ndarray], folder: Path) -> None:
     from array_record.python.array_record_module import ArrayRecordWriter
 
     with files.atomic_folder(folder, _PREFIX) as unfinished:
-        found, size = [], 0
+        steps, size = [], 0
         with contextlib.ExitStack() as shard:
             for number, x in enumerate(sequences):
                 if number % SHARD == 0:
@@ -159,14 +160,14 @@ def write(sequences: Iterable[np.ndarray], folder: Path) -> None:
                     writer = ArrayRecordWriter(str(path), "group_size:1")  # read one at a time
                     shard.callback(writer.close)
                 writer.write(np.ascontiguousarray(x, np.float32).tobytes())
-                found.append(len(x))
+                steps.append(len(x))
                 size = x.shape[1]
-        np.save(unfinished / "lengths.npy", np.array(found, np.int64))
-        files.write_json(unfinished / "store.json", {"sequences": len(found), "event_size": size})
+        np.save(unfinished / "lengths.npy", np.array(steps, np.int64))
+        files.write_json(unfinished / "store.json", {"sequences": len(steps), "event_size": size})
 
 
 def _emptied(kept: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The sequences of a list, which forgets each of them."""
+    """Yields the sequences of a list and removes each from it."""
     kept.reverse()
     while kept:
         yield kept.pop()

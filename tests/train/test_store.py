@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tiny_runs
-from vrnn_tf import likelihoods
+from vrnn_tf import files, likelihoods
 from vrnn_tf.normalization import Normalization
 from vrnn_tf.train import pipeline, run, store
 
@@ -78,6 +78,14 @@ def test_damage_is_told(name, damage, tmp_path):
     path = folder / name
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match="sequences"):
+        [store.Store(folder)[i] for i in range(50)]
+
+
+def test_an_event_size_that_is_damaged_is_told(tmp_path):
+    folder = tmp_path / "sequences"
+    store.write(some(), folder)
+    files.write_json(folder / "store.json", {"sequences": 50, "event_size": 7})
+    with pytest.raises(ValueError, match="sequences is damaged: .* Delete it"):
         [store.Store(folder)[i] for i in range(50)]
 
 
