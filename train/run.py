@@ -198,7 +198,7 @@ def _fit(
 
     try:
         epoch = start.epoch
-        if start.batch:  # the rest of an epoch has fewer steps than `fit` gives the next
+        if start.batch and epoch < plan.epochs:  # its rest has fewer steps than the next epochs
             fit(epoch, epoch + 1)
             epoch += 1
         fit(epoch, plan.epochs)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tiny_runs import CONFIG, assert_same_run, train, train_text, write_text
+from tiny_runs import CONFIG, Killed, assert_same_run, kill_at, train, train_text, write_text
 from vrnn_tf import files
-from vrnn_tf.train import callbacks, datasets, plan, run
+from vrnn_tf.train import callbacks, checkpoints, datasets, plan, run
 
 
 def test_a_run_folder_is_complete(demo_run):
@@ -62,6 +62,17 @@ class StopAfterTwo(callbacks.DrawSamples):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_an_epoch_under_way_is_left_if_fewer_are_wanted_now(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, 9)  # of 6 steps an epoch
+        train(tmp_path / "run", checkpoint_every=4)
+    assert checkpoints.newest(tmp_path / "run")[1].step == 8
+    with pytest.warns(checkpoints.RunWarning, match="epochs was 3, now 1"):
+        summary = train(tmp_path / "run", epochs=1, resume=True, accept_changes=True)
+    assert summary["epochs"] == 1
 
 
 @pytest.mark.slow
