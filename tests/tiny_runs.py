@@ -56,7 +56,7 @@ class Killed(BaseException):
 def kill_at(monkeypatch, step):
     """Ends the next run once it has taken so many steps, before what the step would write."""
 
-    class Kill(callbacks.DrawSamples):
+    class Kill(callbacks.SampleDrawer):
         steps = 0
 
         def on_train_batch_end(self, batch, logs=None):
@@ -64,7 +64,7 @@ def kill_at(monkeypatch, step):
             if self.steps == step:
                 raise Killed
 
-    monkeypatch.setattr(callbacks, "DrawSamples", Kill)
+    monkeypatch.setattr(callbacks, "SampleDrawer", Kill)
 
 
 def assert_same_run(first, second):

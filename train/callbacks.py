@@ -1,4 +1,4 @@
-"""Keras callbacks of a run: what is saved, drawn and refused while `fit` goes on."""
+"""Keras callbacks that save, draw and stop a run while `fit` goes on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NonFiniteError(ArithmeticError):
     """Training met NaN or infinity; the message says where. The last good weights are on disk."""
 
 
-class StopOnNonFinite(keras.callbacks.Callback):
+class NonFiniteGuard(keras.callbacks.Callback):
     """Raises `NonFiniteError` at the first training batch or epoch whose numbers are not finite.
 
     It stands before the callbacks that draw and save, so that they see finite numbers only.
@@ -68,20 +68,21 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
 
-class SaveRun(keras.callbacks.Callback):
-    """Keeps a run folder: checkpoints, the best model in `model.keras`, history.csv.
+class RunSaver(keras.callbacks.Callback):
+    """Writes checkpoints, the best model in `model.keras`, and history.csv.
 
-    "Best" is the highest validation bound. Files are replaced atomically, and never by a model
-    whose bound or weights are not finite. It is the last callback: whatever an epoch leaves is
-    there once its checkpoint is, and is made again if a kill came before.
+    The best model has the highest validation bound. Files are replaced atomically, and never by a
+    model whose bound or weights are not finite. This callback comes last: once the checkpoint of an
+    epoch exists, all that the epoch leaves exists too. If a kill came before, the epoch is done
+    again.
 
     Args:
-        folder: of the run; None for a worker that writes nothing.
+        folder: the run folder; None for a worker that writes nothing.
         start: where `fit` starts. Its metrics are given back to the model, so that an epoch that
             goes on ends with the figures of one that was never interrupted.
         monitor: the name of the validation bound.
-        steps_per_epoch: of a whole epoch; there is a checkpoint at the end of each.
-        checkpoint_every: training steps after which there is one too.
+        steps_per_epoch: training steps of a whole epoch, which ends with a checkpoint.
+        checkpoint_every: training steps from one checkpoint to the next within an epoch.
     """
 
     def __init__(
@@ -136,13 +137,14 @@ class SaveRun(keras.callbacks.Callback):
             batch=batch,
             rows=self.rows,
             before=self.start.before,
-            metrics=checkpoints.metrics_of(self.model) if batch else [],  # of all workers
+            # All workers take part: the metrics are sums over their replicas.
+            metrics=checkpoints.metrics_of(self.model) if batch else [],
         )
         if self.folder is not None:
             checkpoints.write(self.folder, self.model, progress)
 
 
-class DrawSamples(keras.callbacks.Callback):
+class SampleDrawer(keras.callbacks.Callback):
     """Puts samples into `pictures/epoch_NNN.*` after every epoch.
 
     Args:
@@ -160,17 +162,18 @@ class DrawSamples(keras.callbacks.Callback):
         self.medium.save(self.folder / "pictures" / name, self.sample(self.model))
 
 
-class LogToTensorBoard(keras.callbacks.Callback):
+class TensorBoardLogger(keras.callbacks.Callback):
     """Adds samples and histograms of the KL to TensorBoard after every epoch.
 
-    Samples are the picture that `DrawSamples` has just made, sound or text; histograms are of the
-    nats of every step ("kl_per_step") and of every dimension of z ("kl_per_dimension").
+    The samples are the picture that `SampleDrawer` has just made, sound, or text. One histogram
+    shows the nats of every step ("kl_per_step"), the other those of every dimension of z
+    ("kl_per_dimension").
 
     Args:
-        folder: of the run.
-        medium: of the data.
+        folder: the run folder.
+        medium: what the data mean.
         sample: `model -> sequences [T, D]` in raw units.
-        sequences: `[T_i, D]`, normalised, to measure the KL on.
+        sequences: `[T_i, D]`, normalised; the KL is measured on them.
     """
 
     def __init__(
@@ -223,7 +226,7 @@ def non_finite_weights(model: keras.Model) -> list[str]:
 
 
 def _some(names: Sequence[str], number: int = 3) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of further ones."""
     more = f" and {len(names) - number} more" if len(names) > number else ""
     return ", ".join(names[:number]) + more
 

@@ -1,8 +1,8 @@
-"""Checkpoints of a run: everything that it takes to go on, checked, the newest two kept.
+"""Checkpoints of a run: all that it needs to go on. The newest two are kept.
 
 checkpoints/STEP/ holds model.keras (weights, optimizer, counters, carried states) and
 progress.json: the history so far, the metrics of the epoch that is under way, and the digest of
-model.keras. A folder appears as a whole or not at all: a run may be killed at any moment.
+model.keras. A run may be killed at any moment, so a folder appears as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 from vrnn_tf import files
 
 FOLDER = "checkpoints"
-KEPT = 2  # the newest, and the one before in case that is damaged
+KEPT = 2  # the newest, and the one before it in case the newest is damaged
 _PREFIX = ".unfinished-"
 
 
 class RunWarning(UserWarning):
-    """Something about a run that its owner should know, and that does not stop it."""
+    """A run goes on although something about it is not as its owner may expect."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Progress:
     """How far a run has come.
 
     Attributes:
-        step: training steps so far, of all epochs.
-        epoch: complete epochs.
-        batch: batches of the epoch that is under way.
+        step: number of training steps so far, in all epochs.
+        epoch: number of complete epochs.
+        batch: number of batches so far in the epoch that is under way.
         rows: the history, one row for each complete epoch.
         before: metrics on the validation split before training.
-        metrics: values of the metrics' variables, in the model's order, in the epoch under way.
+        metrics: values of the metrics' variables in the epoch under way, in the model's order.
     """
 
     step: int
@@ -50,12 +50,12 @@ class Progress:
     metrics: list[Any]
 
     def first_batch(self, epoch: int) -> int:
-        """The batch that an epoch goes on with: 0, but in the one that was under way."""
+        """The batch that an epoch starts with: `batch` if it was under way, else 0."""
         return self.batch if epoch == self.epoch else 0
 
 
 class Checkpoint(NamedTuple):
-    """What a run can go on from.
+    """A checkpoint that a run can go on from.
 
     Attributes:
         model: the .keras file.
@@ -67,7 +67,7 @@ class Checkpoint(NamedTuple):
 
 
 def metrics_of(model: keras.Model) -> list[Any]:
-    """What the metrics have summed so far, as JSON can hold it: float32 survives exactly."""
+    """The sums of the metrics so far, for JSON, which keeps float32 exactly."""
     return [keras.ops.convert_to_numpy(v).tolist() for v in _metric_variables(model)]
 
 
@@ -89,7 +89,7 @@ def write(run: Path, model: keras.Model, progress: Progress) -> None:
     """
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob(f"{_PREFIX}*"):  # of a run that was killed while it wrote
+    for leftover in folder.glob(f"{_PREFIX}*"):  # a run was killed while it wrote
         shutil.rmtree(leftover)
     unfinished = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
     try:
@@ -101,7 +101,7 @@ def write(run: Path, model: keras.Model, progress: Progress) -> None:
             files.sync(path)
         unfinished.chmod(0o755)
         final = folder / f"{progress.step:010d}"
-        if final.exists():  # written again by a run that went on from the one before
+        if final.exists():  # the run went on from an earlier checkpoint
             shutil.rmtree(final)
         os.replace(unfinished, final)
         files.sync(folder)

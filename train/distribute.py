@@ -1,4 +1,4 @@
-"""Which replicas train a run, and what they do together: tf.distribute behind one object.
+"""The replicas that train a run: tf.distribute behind one object.
 
 `Cluster` stands for one process ("none"), the devices of one machine ("mirrored") or the processes
 that TF_CONFIG lists ("multiworker"). The model's part is in `vrnn_tf.replicas`.
@@ -27,7 +27,7 @@ _TF_CONFIG = {
     "cluster": {"worker": ["host0:2222", "host1:2222"]},
     "task": {"type": "worker", "index": 0},
 }
-# What collective operations end with when a peer is gone.
+# A collective operation raises one of these when another worker is gone.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -45,11 +45,11 @@ class Cluster:
     """The replicas of a run.
 
     Args:
-        name: one of `STRATEGIES`. Choose before TensorFlow's first operation.
+        name: one of `STRATEGIES`. Make the cluster before TensorFlow's first operation.
 
     Attributes:
-        num_replicas: how many share a batch.
-        is_chief: whether this process writes files and prints: one does.
+        num_replicas: number of replicas that share a batch.
+        is_chief: whether this process writes files and prints. Only one process does.
 
     Raises:
         ValueError: if the name is unknown, or "multiworker" finds no TF_CONFIG that can be used.
@@ -63,18 +63,18 @@ class Cluster:
         self.num_replicas = 1 if self.strategy is None else self.strategy.num_replicas_in_sync
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """Where variables are made."""
+        """The scope in which a model and its optimizer are made."""
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
     def dataset(
         self, batches: Batches | Chunks, **options: Any
     ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-        """`batches.dataset(**options)`, the rows of each batch shared out among the replicas."""
+        """`batches.dataset(**options)` with the rows of each batch divided among the replicas."""
         if self.strategy is None:
             return batches.dataset(**options)
 
         def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            """What the replicas of this process take in turns."""
+            """The batches of this process's replicas, which take them in turns."""
             number = self.num_replicas // context.num_input_pipelines
             first = context.input_pipeline_id * number
             parts = [
@@ -90,7 +90,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def chief_first(self) -> Iterator[None]:
-        """A block that the other workers begin when the chief has ended it."""
+        """A block that the other workers enter after the chief has left it."""
         if not self.is_chief:
             self._gather([0])
         yield
@@ -98,13 +98,13 @@ class Cluster:
             self._gather([0])
 
     def check_agreement(self, facts: Mapping[str, Any]) -> None:
-        """Compares what the workers see.
+        """Compares facts that all workers must share.
 
         Raises:
-            ValueError: on all of them if they differ; names in what.
+            ValueError: on all workers if facts differ; names them.
         """
-        found = self._gather([zlib.crc32(repr(v).encode()) % 2**31 for v in facts.values()])
-        different = [name for i, name in enumerate(facts) if len(np.unique(found[:, i])) > 1]
+        digests = self._gather([zlib.crc32(repr(v).encode()) % 2**31 for v in facts.values()])
+        different = [name for i, name in enumerate(facts) if len(np.unique(digests[:, i])) > 1]
         if different:
             here = ", ".join(f"{name} {facts[name]}" for name in different)
             raise ValueError(
@@ -114,7 +114,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def losses_named(self) -> Iterator[None]:
-        """Raises `WorkerLostError` for what TensorFlow says if a worker is lost in the block."""
+        """Raises `WorkerLostError` instead of TensorFlow's error if a worker is lost meanwhile."""
         try:
             yield
         except _LOST as error:
@@ -133,13 +133,13 @@ class Cluster:
 
         @tf.function(autograph=False)
         def gather() -> tf.Tensor:
-            own = strategy.run(lambda: tf.constant([values], tf.int32))
-            return strategy.gather(own, axis=0)
+            rows = strategy.run(lambda: tf.constant([values], tf.int32))
+            return strategy.gather(rows, axis=0)
 
         return gather().numpy()
 
 
-@functools.cache  # a second one would number its collective operations like the first
+@functools.cache  # a second strategy would number its collective operations like the first
 def _strategy(name: str) -> tf.distribute.Strategy | None:
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -148,7 +148,7 @@ def _strategy(name: str) -> tf.distribute.Strategy | None:
 
 
 def _is_chief(text: str | None) -> bool:
-    """Whether TF_CONFIG makes this process the chief: the one of that name, or worker 0."""
+    """Whether TF_CONFIG makes this process the chief: the task "chief", or else worker 0."""
     try:
         content = json.loads(text or "")
         addresses = {k: [str(a) for a in v] for k, v in content["cluster"].items()}

@@ -153,12 +153,12 @@ def _next_step(plan: Plan, out: Path, progress: Progress) -> Progress:
 
 def _hooks(plan: Plan, out: Path, tensorboard: bool) -> list[keras.callbacks.Callback]:
     """The callbacks that show how the model does after every epoch."""
-    hooks = [callbacks.DrawSamples(out, plan.medium, plan.sample)]
+    hooks = [callbacks.SampleDrawer(out, plan.medium, plan.sample)]
     if tensorboard:
         sequences = plan.validation.sequences[:_LOGGED_SEQUENCES]
         hooks += [
             keras.callbacks.TensorBoard(out / "tensorboard"),
-            callbacks.LogToTensorBoard(out, plan.medium, plan.sample, sequences),
+            callbacks.TensorBoardLogger(out, plan.medium, plan.sample, sequences),
         ]
     return hooks
 
@@ -173,8 +173,8 @@ def _fit(
 ) -> list[dict[str, float]]:
     """Trains to the last epoch and returns the history."""
     model, steps_per_epoch = plan.model, len(plan.training)
-    stop = callbacks.StopOnNonFinite(start, steps_per_epoch)
-    save = callbacks.SaveRun(
+    stop = callbacks.NonFiniteGuard(start, steps_per_epoch)
+    save = callbacks.RunSaver(
         out if cluster.is_chief else None,
         start,
         plan.monitor,

@@ -139,8 +139,8 @@ def test_a_run_that_explodes_later_keeps_the_weights_before(tmp_path, monkeypatc
                 weight.assign(weight * np.nan)
                 spoiled.append(weight.path)
 
-    original = callbacks.DrawSamples
-    monkeypatch.setattr(callbacks, "DrawSamples", lambda *a: Spoil() if a else original(*a))
+    original = callbacks.SampleDrawer
+    monkeypatch.setattr(callbacks, "SampleDrawer", lambda *a: Spoil() if a else original(*a))
     with pytest.raises(callbacks.NonFiniteError, match="epoch 2, batch 1") as caught:
         train(tmp_path, some())
     assert spoiled[0] in str(caught.value)  # the tensor is named

@@ -44,7 +44,7 @@ def test_tensorboard_shows_samples_and_the_kl(tmp_path):
 def test_an_epoch_stops_the_run_if_all_of_its_batches_were_skipped():
     """Those before a kill count, and so do those after it: 8 of 12 batches, then 4."""
     start = checkpoints.Progress(step=8, epoch=0, batch=8, rows=[], before={}, metrics=[])
-    stop = callbacks.StopOnNonFinite(start, steps_per_epoch=12)
+    stop = callbacks.NonFiniteGuard(start, steps_per_epoch=12)
     stop.set_model(keras.Sequential())
     stop.set_params({"steps": 4})
     stop.on_epoch_end(0, {"skipped": 11.0})

@@ -116,14 +116,14 @@ def test_a_run_killed_between_an_epoch_and_its_checkpoint_misses_no_picture(
 ):
     out = tmp_path / "run"
 
-    class Kill(callbacks.DrawSamples):
+    class Kill(callbacks.SampleDrawer):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:
                 raise Killed
             super().on_epoch_end(epoch, logs)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(callbacks, "DrawSamples", Kill)
+        patch.setattr(callbacks, "SampleDrawer", Kill)
         train(out, checkpoint_every=4)
     train(out, checkpoint_every=4, resume=True)
     assert_same_run(whole, out)

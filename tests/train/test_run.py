@@ -58,7 +58,7 @@ def test_a_run_keeps_the_weights_that_are_best_by_its_own_bound(tmp_path):
     assert resumed["after"] == summary["after"]
 
 
-class StopAfterTwo(callbacks.DrawSamples):
+class StopAfterTwo(callbacks.SampleDrawer):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
@@ -81,7 +81,7 @@ def test_a_stopped_and_resumed_run_ends_like_one_that_never_stopped(
 ):
     out = tmp_path / "resumed"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(callbacks, "DrawSamples", StopAfterTwo)
+        patch.setattr(callbacks, "SampleDrawer", StopAfterTwo)
         train(out)
     assert run.load(out).model.count_params() == run.load(demo_run).model.count_params()
     train(out, resume=True)
@@ -89,12 +89,12 @@ def test_a_stopped_and_resumed_run_ends_like_one_that_never_stopped(
 
 
 def test_stopping_in_the_first_epoch_leaves_a_usable_run(tmp_path, monkeypatch):
-    class StopAtOnce(callbacks.StopOnNonFinite):
+    class StopAtOnce(callbacks.NonFiniteGuard):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(callbacks, "StopOnNonFinite", StopAtOnce)
+    monkeypatch.setattr(callbacks, "NonFiniteGuard", StopAtOnce)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run")
     assert len(run.load(tmp_path / "run").model.generate(2, 5)) == 2
@@ -136,7 +136,7 @@ def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(
 ):
     shutil.copytree(text_run.parent / "text", tmp_path / "text")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(callbacks, "DrawSamples", StopAfterTwo)
+        patch.setattr(callbacks, "SampleDrawer", StopAfterTwo)
         train_text(tmp_path / "text", tmp_path / "part")
     elsewhere = (tmp_path / "text").rename(tmp_path / "moved")
     train_text(elsewhere, tmp_path / "part", resume=True)
