@@ -1,4 +1,4 @@
-"""Runs of a few seconds, and what it means that two of them are the same."""
+"""Runs of a few seconds, and a comparison of two of them."""
 
 import dataclasses
 
@@ -68,7 +68,7 @@ def kill_at(monkeypatch, step):
 
 
 def assert_same_run(first, second):
-    """Weights, optimizer and history are the same bit for bit."""
+    """Checks that weights, optimizer and history are the same bit for bit."""
     (one, progress), (other, same) = map(checkpoints.newest, (first, second))
     assert progress == same
     a, b = map(keras.saving.load_model, (one, other))

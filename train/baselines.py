@@ -1,12 +1,12 @@
-"""What plain models of the same data reach: figures that a bound should be far above.
+"""Baselines: simple models of the same data, whose figures a bound should exceed by far.
 
-Each is fitted on the training split by maximum likelihood and scored on the validation split, in
-the units that the model is trained on and in nats per sequence, so that it can be compared with
-`val_elbo` directly. No baseline is fitted or scored on points that a model would not see.
+Each is fitted on the training split by maximum likelihood and scored on the validation split. The
+scores are in nats per sequence, in the units that the model is trained on: they can be compared
+with `val_elbo` directly. No baseline is fitted or scored on points that a model would not see.
 
     strokes    iid: one Gaussian of (dx, dy); ar2: a Gaussian around a linear function of the last
                two offsets, one within strokes and another for the jump to the next stroke. Both
-               with the frequencies of the pen's states.
+               use the frequencies of the pen's states.
     audio      iid: one Gaussian for a sample; ar16: a Gaussian around a linear function of the last
                16 samples, also those of its own frame.
     pianoroll  iid: independent keys, each with its own frequency.
@@ -25,8 +25,8 @@ from vrnn_tf.media import Medium, Text
 from . import store
 
 _ORDER_OF_SPEECH = 16  # about a sample for each pole of the vocal tract at 8 to 16 kHz
-_BLOCK = 100_000  # steps that are in memory as rows of a regression
-_ENOUGH_STEPS = 20_000_000  # to fit on
+_BLOCK = 100_000  # steps that are in memory at once as rows of a regression
+_ENOUGH_STEPS = 20_000_000  # to fit a few hundred numbers
 _PSEUDO_COUNT = 0.5  # a key or character that training never shows has a frequency above 0
 
 Sequences = Sequence[np.ndarray]
@@ -44,8 +44,8 @@ def baselines(
         medium: what the data mean.
         train: prepared arrays `[T_i, D]` to fit on.
         validation: prepared arrays to score.
-        level_width: width of a discrete level in units of x, if the model has the probabilities of
-            levels and not a density; None if it has a density, or the data are no samples.
+        level_width: width of a discrete level in units of x, for a model that has probabilities of
+            levels; None for other models.
 
     Returns:
         `{name: nats per sequence}`, means over the validation sequences.
@@ -63,10 +63,10 @@ def baselines(
 def _strokes(train: Sequences, validation: Sequences) -> dict[str, float]:
     pen = _frequencies([x[:, 2] for x in train], 3)
     pens = [np.log(pen[x[:, 2].astype(int)]).sum() for x in validation]
-    moves, others = [x[:, :2] for x in train], [x[:, :2] for x in validation]
-    jumps, other_jumps = [_is_jump(x) for x in train], [_is_jump(x) for x in validation]
-    iid = _autoregression(moves, others, 0)
-    ar2 = _autoregression(moves, others, 2, jumps, other_jumps)
+    offsets, scored_offsets = [x[:, :2] for x in train], [x[:, :2] for x in validation]
+    jumps, scored_jumps = [_is_jump(x) for x in train], [_is_jump(x) for x in validation]
+    iid = _autoregression(offsets, scored_offsets, 0)
+    ar2 = _autoregression(offsets, scored_offsets, 2, jumps, scored_jumps)
     return {"iid": float(np.mean(pens)) + iid, "ar2": float(np.mean(pens)) + ar2}
 
 
@@ -77,10 +77,10 @@ def _is_jump(x: np.ndarray) -> np.ndarray:
 
 def _audio(train: Sequences, validation: Sequences) -> dict[str, float]:
     waves = [x.reshape(-1, 1) for x in train]
-    others = [x.reshape(-1, 1) for x in validation]
+    scored_waves = [x.reshape(-1, 1) for x in validation]
     return {
-        "iid": _autoregression(waves, others, 0),
-        f"ar{_ORDER_OF_SPEECH}": _autoregression(waves, others, _ORDER_OF_SPEECH),
+        "iid": _autoregression(waves, scored_waves, 0),
+        f"ar{_ORDER_OF_SPEECH}": _autoregression(waves, scored_waves, _ORDER_OF_SPEECH),
     }
 
 
@@ -97,7 +97,7 @@ def _text(train: Sequences, validation: Sequences, size: int) -> dict[str, float
     pairs = np.zeros((size, size))
     for x in train:
         np.add.at(pairs, (x[:-1, 0].astype(int), x[1:, 0].astype(int)), 1.0)
-    # Characters that seldom or never stand first borrow the frequencies of all characters.
+    # After a character that seldom or never stands first, the frequencies of all characters count.
     after = (pairs + unigram) / (pairs.sum(axis=1, keepdims=True) + 1.0)
     alone, paired = [], []
     for x in validation:
@@ -129,21 +129,22 @@ def _autoregression(
 ) -> float:
     """Nats per sequence of x_t ~ N(A_s [1, x_{t-1}, ..., x_{t-order}], S_s).
 
-    x is 0 before the start. The state s of each step, an integer, has its own A and S; one state
-    for all if `states` are None. A state that training hardly shows shares those of all steps.
+    x is 0 before the start. The state s of a step is an integer that chooses A and S. All steps
+    have one state if the states are None. A state that training hardly shows shares the A and S of
+    all steps.
     """
-    states = train_states or [np.zeros(len(x), int) for x in train]
-    other_states = validation_states or [np.zeros(len(x), int) for x in validation]
-    number = 1 + max(int(s.max()) for s in (*states, *other_states))
+    train_states = train_states or [np.zeros(len(x), int) for x in train]
+    validation_states = validation_states or [np.zeros(len(x), int) for x in validation]
+    number = 1 + max(int(s.max()) for s in (*train_states, *validation_states))
     moments = [_Moments(order, train[0].shape[1]) for _ in range(number)]
-    for x, state in _some(train, states):
+    for x, state in _enough(train, train_states):
         for past, now, state_now in _blocks(x, order, state):
             for s, of_state in enumerate(moments):
                 of_state.add(past[state_now == s], now[state_now == s])
     everything = sum(moments[1:], moments[0])
     fits = [(m if m.steps > 2 * len(m.gram) else everything).fit() for m in moments]
     nats = np.zeros(len(validation))
-    for i, (x, state) in enumerate(zip(validation, other_states, strict=True)):
+    for i, (x, state) in enumerate(zip(validation, validation_states, strict=True)):
         for past, now, state_now in _blocks(x, order, state):
             for s, (weights, precision, constant) in enumerate(fits):
                 error = (now - past @ weights)[state_now == s]
@@ -153,7 +154,7 @@ def _autoregression(
 
 
 class _Moments:
-    """Sums over steps: what a linear regression needs."""
+    """The sums over steps that a linear regression needs."""
 
     def __init__(self, order: int, size: int):
         self.order, self.size, self.steps = order, size, 0
@@ -176,18 +177,18 @@ class _Moments:
         return total
 
     def fit(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """The weights, the inverse covariance, and the log density at the mean."""
+        """Returns the weights, the inverse covariance, and the log density at the mean."""
         weights = np.linalg.lstsq(self.gram, self.cross, rcond=None)[0]
         covariance = (self.power - weights.T @ self.gram @ weights) / self.steps
         size = self.size
-        # Rounding, and features that are exactly predictable, must not make a variance of 0.
+        # Keeps the variance above 0 despite rounding and features that are exactly predictable.
         covariance += 1e-9 * np.trace(self.power) / (size * self.steps) * np.eye(size)
         constant = -0.5 * (size * math.log(2 * math.pi) + np.linalg.slogdet(covariance)[1])
         return weights, np.linalg.inv(covariance), float(constant)
 
 
-def _some(train: Sequences, states: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Sequences with their states, until there are enough steps to fit a few hundred numbers."""
+def _enough(train: Sequences, states: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Sequences with their states, until there are `_ENOUGH_STEPS`."""
     steps = 0
     for x, state in zip(train, states, strict=True):
         if steps >= _ENOUGH_STEPS:
@@ -199,9 +200,10 @@ def _some(train: Sequences, states: Sequences) -> Iterator[tuple[np.ndarray, np.
 def _blocks(
     x: np.ndarray, order: int, state: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """float64 past `[n, 1 + order * D]` (a one, then the last `order` steps), present and states.
+    """Blocks of the past, the present `[n, D]` and the states `[n]` of steps, in float64.
 
-    In blocks, because the past of a long recording would fill the memory.
+    The past `[n, 1 + order * D]` is a one, then the last `order` steps. That of a whole recording
+    could fill the memory.
     """
     for start in range(0, len(x), _BLOCK):
         now = x[start : start + _BLOCK].astype(np.float64)

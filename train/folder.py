@@ -1,4 +1,4 @@
-"""The run folder: what it holds, when it may be written, and how it is read back.
+"""The run folder: its files, how they are written, and how they are read back.
 
 A run folder holds model.keras (the best by validation bound), checkpoints/ (to resume from),
 config.json, metadata.json, history.csv, summary.json and pictures/.
@@ -25,8 +25,8 @@ from .checkpoints import Progress
 from .config import TrainConfig
 
 FILES = ("config.json", "metadata.json", "model.keras")
-_WRITTEN = (*FILES, "history.csv", "summary.json")  # atomically, by every run
-_OLD_CHECKPOINT = "last.keras"  # of versions that could not resume in the middle of an epoch
+_WRITTEN = (*FILES, "history.csv", "summary.json")  # every run writes these atomically
+_OLD_CHECKPOINT = "last.keras"  # versions before checkpoints/ wrote it
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a run is made from, and whether it is the same as that of an earlier run.
+"""The origin of a run: configuration, data and versions, compared with those of an earlier run.
 
 metadata.json describes the data, their normalisation and the versions of the software. A run that
 is resumed or repeated compares its configuration and its metadata with the earlier ones.

@@ -1,8 +1,8 @@
-"""From sequences in raw units to padded, normalised batches.
+"""Turns sequences in raw units into padded, normalised batches.
 
-`Batches` holds whole sequences, sorted into a few lengths. `Chunks` cuts long ones into pieces for
-truncated back-propagation through time. Both give the same batches whenever they are asked for the
-same epoch: the order is a pure function of the seed and the epoch, so a run can go on anywhere.
+`Batches` holds whole sequences, sorted into a few lengths. `Chunks` cuts long sequences into pieces
+for truncated back-propagation through time. The order of both is a pure function of the seed and
+the epoch, so that a run can go on anywhere.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from vrnn_tf.validation import check_integer
 
 from . import store
 
-_CANDIDATES = 1_000  # different lengths that are considered as lengths to pad to
+_CANDIDATES = 1_000  # at most so many different lengths are considered as lengths to pad to
 
 
 def prepare(
     sequences: Sequence[np.ndarray], normalization: Normalization, likelihood: Likelihood
 ) -> Sequence[np.ndarray]:
-    """Normalises sequences `[T_i, D]` and marks the end of those that a model learns to end.
+    """Normalises sequences `[T_i, D]`, and marks their ends if the model learns them.
 
-    Those of a `store.Store` are read and prepared when they are asked for.
+    Sequences of a `store.Store` are read and prepared when they are needed.
 
     Raises:
         ValueError: if a sequence is not finite, is empty or is not `[T, D]`; names its number.
@@ -53,15 +53,15 @@ def prepare(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Epochs:
-    """What `Batches` and `Chunks` have in common.
+    """The common part of `Batches` and `Chunks`.
 
     Args:
         sequences: prepared arrays `[T_i, D]`.
-        batch_size: B, of all workers together.
-        seed: of the order; None keeps an order that never changes (validation).
-        worker: which of `num_workers` these batches are for. Every row of a batch is in exactly one
-            worker's share, all shares have the same shape, and all workers have as many batches.
-        num_workers: how many share the rows of each batch.
+        batch_size: B, the rows of all workers together.
+        seed: seed of the order; None keeps an order that never changes (validation).
+        worker: number of the worker that reads these batches. Every row of a batch is in exactly
+            one worker's share. All shares have the same shape, and all workers have as many.
+        num_workers: number of workers that share the rows of each batch.
 
     Raises:
         ValueError: if there is no sequence or a number is out of range.
@@ -84,15 +84,15 @@ class _Epochs:
             )
 
     def __len__(self) -> int:
-        """Batches an epoch: the same in every epoch."""
+        """The number of batches in every epoch."""
         raise NotImplementedError
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, np.ndarray]]:
-        """The batches of an epoch from `first_batch` on; earlier ones are not made."""
+        """Yields the batches of an epoch from `first_batch` on, without making earlier ones."""
         raise NotImplementedError
 
     def padded_steps(self) -> int:
-        """The steps of all batches of an epoch, padding included."""
+        """The number of steps in all batches of an epoch, padding included."""
         raise NotImplementedError
 
     def padding(self) -> float:
@@ -102,12 +102,12 @@ class _Epochs:
     def dataset(
         self, first_epoch: int = 0, repeat: bool = False, first_batch: int = 0
     ) -> tf.data.Dataset:
-        """The batches as a tf.data set, prepared ahead of the training step.
+        """The batches as a `tf.data.Dataset`, prepared ahead of the training step.
 
         Args:
-            first_epoch: where to start.
-            repeat: whether the epochs that follow come too, without end.
-            first_batch: where in the first epoch to start.
+            first_epoch: the epoch to start with.
+            repeat: whether all later epochs follow, without end.
+            first_batch: the batch of the first epoch to start with.
         """
 
         def generate() -> Iterator[dict[str, np.ndarray]]:
@@ -152,11 +152,12 @@ class _Epochs:
 class Batches(_Epochs):
     """Batches of whole sequences of similar lengths.
 
-    Sequences are padded to one of at most `num_buckets` lengths, chosen so that as little as
-    possible of an epoch is padding. A batch is `{"x": [B, T, D] float32, "mask": [B, T] float32}`.
+    Each sequence is padded to one of at most `num_buckets` lengths. These are chosen such that an
+    epoch holds as little padding as possible. A batch is `{"x": [B, T, D], "mask": [B, T]}`, both
+    float32.
 
     Args:
-        num_buckets: at most this many lengths.
+        num_buckets: largest number of lengths.
 
     Raises:
         ValueError: as for all batches, and if `num_buckets` is below 1.
@@ -170,37 +171,37 @@ class Batches(_Epochs):
 
     @functools.cached_property
     def _buckets(self) -> dict[int, np.ndarray]:
-        """`{padded length: row numbers}`, every row once."""
+        """`{padded length: numbers of sequences}`, every sequence once."""
         limits = bucket_limits(self._lengths, self.num_buckets)
         bucket = np.searchsorted(limits, self._lengths)
         return {int(limit): np.flatnonzero(bucket == i) for i, limit in enumerate(limits)}
 
     def __len__(self) -> int:
-        return sum(math.ceil(len(rows) / self.batch_size) for rows in self._buckets.values())
+        return sum(math.ceil(len(numbers) / self.batch_size) for numbers in self._buckets.values())
 
     def padded_steps(self) -> int:
-        return sum(limit * len(rows) for limit, rows in self._buckets.items())
+        return sum(limit * len(numbers) for limit, numbers in self._buckets.items())
 
     def shapes(self) -> set[tuple[int, int]]:
         """The shapes (B, T) that x has in an epoch."""
         return {
-            (int(min(self.batch_size, len(rows) - start)), limit)
-            for limit, rows in self._buckets.items()
-            for start in range(0, len(rows), self.batch_size)
+            (int(min(self.batch_size, len(numbers) - start)), limit)
+            for limit, numbers in self._buckets.items()
+            for start in range(0, len(numbers), self.batch_size)
         }
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[dict[str, np.ndarray]]:
-        plan = []
+        batches = []
         random = self._random(epoch)
-        for limit, rows in self._buckets.items():
-            rows = rows if random is None else random.permutation(rows)
-            starts = range(0, len(rows), self.batch_size)
-            plan += [(limit, rows[start : start + self.batch_size]) for start in starts]
-        order = np.arange(len(plan)) if random is None else random.permutation(len(plan))
-        for number in order[first_batch:]:
-            limit, rows = plan[number]
-            share = [self.sequences[row] for row in rows[self.worker :: self.num_workers]]
-            missing = math.ceil(len(rows) / self.num_workers) - len(share)
+        for limit, numbers in self._buckets.items():
+            numbers = numbers if random is None else random.permutation(numbers)
+            starts = range(0, len(numbers), self.batch_size)
+            batches += [(limit, numbers[start : start + self.batch_size]) for start in starts]
+        order = np.arange(len(batches)) if random is None else random.permutation(len(batches))
+        for batch in order[first_batch:]:
+            limit, numbers = batches[batch]
+            share = [self.sequences[n] for n in numbers[self.worker :: self.num_workers]]
+            missing = math.ceil(len(numbers) / self.num_workers) - len(share)
             nothing = np.zeros((0, self.event_size), np.float32)
             yield self._pad(share + [nothing] * missing, limit)
 
@@ -209,14 +210,14 @@ class Batches(_Epochs):
 class Chunks(_Epochs):
     """Pieces of long sequences for truncated back-propagation through time.
 
-    Each of the B rows is a lane: a sequence goes through it chunk by chunk, in successive batches,
-    and then the next sequence does. A batch is `{"x": [B, chunk_steps, D], "mask": [B,
-    chunk_steps], "reset": [B]}`, all float32; `reset` is 1 where a row holds the first chunk of a
-    sequence, and a model with `stateful_batch_size` carries its states on where it is 0. Sequences
-    stay in their lanes, of nearly equal length; their order in a lane changes with the epoch.
+    Each of the B rows is a lane. A sequence goes through its lane chunk by chunk, in successive
+    batches, and then the next sequence does. A batch is `{"x": [B, chunk_steps, D], "mask": [B,
+    chunk_steps], "reset": [B]}`, all float32. `reset` is 1 where a row holds the first chunk of a
+    sequence; a model with `stateful_batch_size` carries its states on where it is 0. Sequences stay
+    in their lanes, which are of nearly equal length. Their order in a lane changes with the epoch.
 
     Args:
-        chunk_steps: T of a chunk.
+        chunk_steps: T, the steps of a chunk.
 
     Raises:
         ValueError: as for all batches, if `chunk_steps` is below 1 or the lanes cannot be divided
@@ -236,17 +237,17 @@ class Chunks(_Epochs):
 
     @functools.cached_property
     def _lanes(self) -> list[list[int]]:
-        """The row numbers of each lane: the longest first, always to the emptiest lane."""
+        """The numbers of each lane's sequences: the longest first, each to the emptiest lane."""
         lanes: list[list[int]] = [[] for _ in range(self.batch_size)]
         loads = [(0, lane) for lane in range(self.batch_size)]
-        for row in sorted(range(len(self.sequences)), key=lambda row: -self._num_chunks(row)):
+        for number in sorted(range(len(self.sequences)), key=lambda n: -self._num_chunks(n)):
             load, lane = loads[0]
-            lanes[lane].append(row)
-            heapq.heapreplace(loads, (load + self._num_chunks(row), lane))
+            lanes[lane].append(number)
+            heapq.heapreplace(loads, (load + self._num_chunks(number), lane))
         return lanes
 
-    def _num_chunks(self, row: int) -> int:
-        return math.ceil(int(self._lengths[row]) / self.chunk_steps)
+    def _num_chunks(self, number: int) -> int:
+        return math.ceil(int(self._lengths[number]) / self.chunk_steps)
 
     def __len__(self) -> int:
         return max(sum(map(self._num_chunks, lane)) for lane in self._lanes)
@@ -258,21 +259,26 @@ class Chunks(_Epochs):
         random = self._random(epoch)
         lanes = []
         for lane in self._lanes:
-            rows = lane if random is None else random.permutation(np.array(lane, int)).tolist()
-            starts = [range(0, int(self._lengths[row]), self.chunk_steps) for row in rows]
-            lanes.append([(row, start) for row, s in zip(rows, starts, strict=True) for start in s])
-        mine = lanes[self.worker :: self.num_workers]
+            numbers = lane if random is None else random.permutation(np.array(lane, int)).tolist()
+            lanes.append(
+                [
+                    (number, start)
+                    for number in numbers
+                    for start in range(0, int(self._lengths[number]), self.chunk_steps)
+                ]
+            )
+        share = lanes[self.worker :: self.num_workers]
         for batch in range(first_batch, len(self)):
-            pieces = [self._piece(lane, batch) for lane in mine]
+            pieces = [self._piece(lane, batch) for lane in share]
             padded = self._pad([piece for piece, _ in pieces], self.chunk_steps)
             yield {**padded, "reset": np.array([reset for _, reset in pieces], np.float32)}
 
     def _piece(self, lane: list[tuple[int, int]], batch: int) -> tuple[np.ndarray, bool]:
-        """What stands in a lane at a batch, and whether it starts a sequence."""
+        """The steps of a lane in a batch, and whether they start a sequence."""
         if batch >= len(lane):
             return np.zeros((0, self.event_size), np.float32), True
-        row, start = lane[batch]
-        return self.sequences[row][start : start + self.chunk_steps], start == 0
+        number, start = lane[batch]
+        return self.sequences[number][start : start + self.chunk_steps], start == 0
 
     def _signature(self) -> dict[str, tf.TensorSpec]:
         rows = self.batch_size // self.num_workers
@@ -284,12 +290,12 @@ class Chunks(_Epochs):
 
 
 def bucket_limits(lengths: np.ndarray, num_buckets: int) -> np.ndarray:
-    """The lengths to pad to that waste the fewest steps.
+    """Finds the lengths to pad to that waste the fewest steps, by dynamic programming.
 
-    Sorted sequences fall into `num_buckets` runs, each padded to its longest. With C(j) sequences
-    of length at most u_j, the first j lengths take in k buckets, by dynamic programming, the steps
+    Sorted sequences fall into `num_buckets` groups, each padded to its longest. Let C(j) be the
+    number of sequences of length at most u_j. In k buckets, the first j lengths take
 
-        S_k(j) = min over i < j of S_{k-1}(i) + u_j (C(j) - C(i)).
+        S_k(j) = min over i < j of S_{k-1}(i) + u_j (C(j) - C(i)) steps.
 
     Args:
         lengths: `[N]` integers >= 1.
@@ -299,7 +305,7 @@ def bucket_limits(lengths: np.ndarray, num_buckets: int) -> np.ndarray:
         At most K ascending lengths, the last one the largest of `lengths`.
     """
     unique, counts = np.unique(lengths, return_counts=True)
-    if len(unique) > _CANDIDATES:  # nearby lengths share a candidate, the longest of them
+    if len(unique) > _CANDIDATES:  # nearby lengths share the longest of them as a candidate
         kept = np.linspace(0, len(unique) - 1, _CANDIDATES).round().astype(int)
         counts = np.diff(np.cumsum(counts)[kept], prepend=0)
         unique = unique[kept]

@@ -1,6 +1,6 @@
-"""The plan of a run: what its configuration and its data settle before the first step.
+"""The plan of a run: its configuration and its data settle all before the first step.
 
-A `Plan` is made from a `TrainConfig` once. What follows, in `run`, reads the plan alone.
+A `Plan` is made from a `TrainConfig` once. The rest of a run reads the plan alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .checkpoints import Checkpoint
 from .config import TrainConfig
 from .distribute import Cluster
 
-_SAMPLES = 4  # that are drawn after an epoch
+_NUM_SAMPLES = 4  # drawn after every epoch
 _LONGEST_SAMPLE = 1_000  # steps
 _GIBIBYTE = 2**30
 
@@ -113,7 +113,7 @@ class Plan:
     def sample(self, model: VRNN) -> list[np.ndarray]:
         """Draws samples `[T, D]` of a model, in raw units."""
         steps = min(self.metadata["longest_sequence"], _LONGEST_SAMPLE)
-        samples = model.generate(_SAMPLES, steps, temperature=self.medium.temperature)
+        samples = model.generate(_NUM_SAMPLES, steps, temperature=self.medium.temperature)
         return [self.normalization.invert(x) for x in samples]
 
     def score_baselines(self) -> dict[str, float]:

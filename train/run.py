@@ -1,7 +1,8 @@
 """A training run, from its configuration to its folder.
 
-`folder` says what the folder holds and reads it back; `plan`, `origin` and `evaluation` hold the
-other parts of the story.
+`plan` turns the configuration and the data into all that a run needs. `train` checks the plan
+against earlier runs (`origin`), fits the model and fills the run folder (`folder`). `evaluation`
+evaluates what a run has left.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from .plan import Plan
 
 __all__ = ["DatasetSplit", "Run", "evaluate", "load", "load_with_data", "train"]
 
-_LOGGED_SEQUENCES = 8  # of validation, whose KL TensorBoard shows
+_LOGGED_SEQUENCES = 8  # TensorBoard shows the KL of so many validation sequences
 
 
 def train(
@@ -69,7 +70,7 @@ def train(
         OSError: if the disk is full; what was saved is still there.
         callbacks.NonFiniteError: if the numbers stop being finite.
         distribute.WorkerLostError: if another worker is gone.
-        KeyboardInterrupt: after the weights at hand were made a usable run.
+        KeyboardInterrupt: if the user stops it; the weights so far are then a usable run.
     """
     started = time.time()
     if config.deterministic:

@@ -1,4 +1,4 @@
-"""Damaged run folders are refused, or give what a whole one gives; no code of theirs runs."""
+"""Damaged run folders are refused, or work as whole ones do. They never run code."""
 
 import contextlib
 import io
@@ -35,7 +35,7 @@ def folder(whole_run, tmp_path):
 
 @pytest.fixture
 def loaded_once(whole_run, monkeypatch):
-    """The model of the run without reading it again: what is damaged is something else."""
+    """Gives the model of the run without reading it again, where other files are damaged."""
     model = run.load(whole_run).model
     monkeypatch.setattr(saving, "load_model", lambda path: model)
 
@@ -60,11 +60,11 @@ def test_damaged_entries(whole_run, loaded_once, data, name):
         shutil.copytree(whole_run, folder)
     (folder / name).write_text(json.dumps(data.draw(damaged_json(content))))
     with limits(10, 500), contextlib.suppress(ValueError):
-        found = run.load(folder)
-        assert isinstance(found.config, TrainConfig)
-        assert found.config == TrainConfig.from_dict(found.config.to_dict())
+        loaded = run.load(folder)
+        assert isinstance(loaded.config, TrainConfig)
+        assert loaded.config == TrainConfig.from_dict(loaded.config.to_dict())
         x = np.zeros((2, 3), np.float32)
-        assert found.normalization.invert(found.normalization.apply(x)).shape == x.shape
+        assert loaded.normalization.invert(loaded.normalization.apply(x)).shape == x.shape
 
 
 @many
@@ -78,14 +78,14 @@ def test_damaged_descriptions(data):
     ]
     medium = data.draw(st.sampled_from(described))
     with contextlib.suppress(ValueError):
-        found = media.from_dict(data.draw(damaged_json(medium.to_dict())))
-        assert found == media.from_dict(found.to_dict())
-        assert found.event_size > 0 and isinstance(found.units, str)
-        json.dumps(found.to_dict())
+        read = media.from_dict(data.draw(damaged_json(medium.to_dict())))
+        assert read == media.from_dict(read.to_dict())
+        assert read.event_size > 0 and isinstance(read.units, str)
+        json.dumps(read.to_dict())
     figures = Normalization("paper", (0.0, 1.0), (1.0, 2.0)).to_dict()
     with contextlib.suppress(ValueError):
-        found = Normalization.from_dict(data.draw(damaged_json(figures)))
-        assert np.isfinite(found.log_jacobian())
+        normalization = Normalization.from_dict(data.draw(damaged_json(figures)))
+        assert np.isfinite(normalization.log_jacobian())
 
 
 @pytest.mark.parametrize("name", ["config.json", "metadata.json"])
@@ -134,8 +134,8 @@ def test_damaged_bytes(folder, loaded_once, name):
             with contextlib.suppress(ValueError):
                 run.load(folder)
             with contextlib.suppress(ValueError):
-                found = checkpoints.newest(folder)
-                assert found is None or isinstance(found[1], checkpoints.Progress)
+                checkpoint = checkpoints.newest(folder)
+                assert checkpoint is None or isinstance(checkpoint[1], checkpoints.Progress)
 
 
 @many
@@ -170,10 +170,10 @@ def test_resuming_from_damaged_progress(whole_run, loaded_once, untrained, data)
 def load_or_refuse(path):
     with limits(30):
         try:
-            found = saving.load_model(path)
+            result = saving.load_model(path)
         except ValueError as error:
-            found = str(error)
-    assert isinstance(found, VRNN) or (found.startswith(str(path)) and "\n" not in found)
+            result = str(error)
+    assert isinstance(result, VRNN) or (result.startswith(str(path)) and "\n" not in result)
 
 
 def test_damaged_models(folder):

@@ -1,4 +1,4 @@
-"""Data and settings that break numbers: a run finishes, or says where, and keeps what was good."""
+"""Data and settings that break numbers: a run finishes, or says where and keeps its best."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ CONFIG = TrainConfig(
 
 
 def pen(steps, seed=0, scale=1.0):
-    """One sequence `[T, 3]` of offsets, the pen lifted now and then."""
+    """One sequence `[T, 3]` of offsets; the pen lifts now and then."""
     random = np.random.default_rng(seed)
     lifted = random.random((steps, 1)) < 0.1
     return np.hstack([scale * random.normal(size=(steps, 2)), lifted]).astype("float32")
@@ -44,7 +44,7 @@ def train(tmp_path, sequences, resume=False, **changes):
 
 
 def assert_kept(folder):
-    """Whatever model is on disk is finite and can be loaded."""
+    """Checks that every model on disk is finite and can be loaded; returns their number."""
     models = [*folder.glob("model.keras"), *folder.glob("checkpoints/*/model.keras")]
     for path in models:
         assert not callbacks.non_finite_weights(keras.saving.load_model(path)), path
@@ -53,7 +53,7 @@ def assert_kept(folder):
 
 @pytest.fixture
 def exploding(monkeypatch):
-    """Puts into a run's data what no reader lets through."""
+    """Puts numbers into a run's data that no reader lets through."""
     load = plan.load_splits
     spoiled = {"sequences": 1, "value": 1e30}
 
@@ -182,7 +182,7 @@ def test_a_bad_batch_can_be_skipped_and_is_counted():
 @pytest.mark.parametrize("bound", ["elbo", "iwae", "fivo"])
 @pytest.mark.parametrize("chunks", [False, True])
 def test_whatever_is_maximised_a_bad_batch_spoils_nothing(bound, chunks):
-    """Neither weights, nor the optimizer, nor the states and particles that chunks carry on."""
+    """It spoils no weight, no slot of the optimizer, no state and no particle."""
     x = np.stack([pen(40, seed) for seed in range(4)])
     x[2, 13, 0] = 1e30
     parts = [x[:, start : start + 10] for start in range(0, 40, 10)]

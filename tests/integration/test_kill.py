@@ -32,7 +32,7 @@ def run_to_the_end(out):
 
 
 def kill_when(out, condition, delay=0.0):
-    """SIGKILL, once the folder fulfils a condition. False if the run ended before."""
+    """Kills a run once its folder fulfils a condition; False if the run ended before."""
     process = start(out)
     deadline = time.time() + 200
     while not condition(out) and process.poll() is None and time.time() < deadline:
@@ -64,8 +64,8 @@ def test_whenever_it_is_killed_it_ends_the_same(tmp_path):
     assert kill_when(out, begun)
     assert kill_when(out, writing)
     for delay in (0.0, 0.05, 0.3):
-        found = checkpoints.newest(out)
-        assert kill_when(out, later_than(found[1].step if found else 0), delay)
+        checkpoint = checkpoints.newest(out)
+        assert kill_when(out, later_than(checkpoint[1].step if checkpoint else 0), delay)
     assert kill_when(out, later_than(checkpoints.newest(out)[1].step + 12))
     run_to_the_end(out)
     assert_same_run(whole, out)

@@ -1,4 +1,4 @@
-"""Runs that several modules look at, made once. Tests change copies of them."""
+"""Runs that several test modules read. Each is made once; tests change copies only."""
 
 import pytest
 

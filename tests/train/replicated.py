@@ -1,4 +1,4 @@
-"""What tests run in processes of their own: `python replicated.py WHAT OUT`.
+"""The part of tests that needs other processes: `python replicated.py WHAT OUT`.
 
 Devices are fixed before TensorFlow's first operation, and workers listen on ports: neither can be
 had in the process of the tests.
@@ -66,15 +66,15 @@ def shares(out):
             seen[replica] += x.numpy()[mask.numpy()[:, 0] == 1][:, 0, 0].astype(int).tolist()
     rows = cluster.strategy.run(tf.function(lambda: replicas.rows(3)))
     carried = np.arange(12.0).reshape(6, 2)
-    own = cluster.strategy.run(tf.function(lambda: replicas.local_rows(tf.constant(carried))))
+    share = cluster.strategy.run(tf.function(lambda: replicas.local_rows(tf.constant(carried))))
     whole = cluster.strategy.run(
         tf.function(lambda: replicas.all_rows(replicas.local_rows(tf.constant(carried))))
     )
-    found: dict[str, list] = {"seen": seen}
-    for name, value in {"rows": rows, "own": own, "whole": whole}.items():
+    results: dict[str, list] = {"seen": seen}
+    for name, value in {"rows": rows, "share": share, "whole": whole}.items():
         local = cluster.strategy.experimental_local_results(value)
-        found[name] = [part.numpy().tolist() for part in local]
-    (out / "shares.json").write_text(json.dumps(found))
+        results[name] = [part.numpy().tolist() for part in local]
+    (out / "shares.json").write_text(json.dumps(results))
 
 
 def multiworker(out):

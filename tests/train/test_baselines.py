@@ -32,8 +32,8 @@ def test_strokes_iid_is_one_gaussian():
     points = np.concatenate(TRAIN)[:, :2]
     density = scipy.stats.multivariate_normal(points.mean(0), np.cov(points.T, bias=True))
     expected = [density.logpdf(x[:, :2]).sum() + pen_nats(x, TRAIN) for x in VALIDATION]
-    found = baselines(media.Strokes(), TRAIN, VALIDATION)
-    assert found["iid"] == pytest.approx(np.mean(expected), rel=1e-6)
+    scores = baselines(media.Strokes(), TRAIN, VALIDATION)
+    assert scores["iid"] == pytest.approx(np.mean(expected), rel=1e-6)
 
 
 def regression_rows(x):
@@ -57,9 +57,9 @@ def test_strokes_ar2_is_two_linear_regressions():
                     mean = features @ weights
                     expected += scipy.stats.multivariate_normal(mean, covariance).logpdf(offset)
     expected = (expected + sum(pen_nats(x, TRAIN) for x in VALIDATION)) / len(VALIDATION)
-    found = baselines(media.Strokes(), TRAIN, VALIDATION)
-    assert found["ar2"] == pytest.approx(expected, rel=1e-6)
-    assert found["ar2"] > found["iid"]  # the data are a random walk
+    scores = baselines(media.Strokes(), TRAIN, VALIDATION)
+    assert scores["ar2"] == pytest.approx(expected, rel=1e-6)
+    assert scores["ar2"] > scores["iid"]  # the data are a random walk
 
 
 def test_audio_finds_the_entropy_of_an_autoregressive_process():
@@ -68,12 +68,12 @@ def test_audio_finds_the_entropy_of_an_autoregressive_process():
     for t in range(2, len(wave)):
         wave[t] = 1.5 * wave[t - 1] - 0.8 * wave[t - 2] + random.normal(0, 0.3)
     frames = list(wave.reshape(-1, 10, 200))
-    found = baselines(media.Audio(), frames[:10], frames[10:])
+    scores = baselines(media.Audio(), frames[:10], frames[10:])
     entropy = scipy.stats.norm(0, 0.3).entropy()
-    assert found["ar16"] / 2000 == pytest.approx(-entropy, abs=0.02)
+    assert scores["ar16"] / 2000 == pytest.approx(-entropy, abs=0.02)
     marginal = scipy.stats.norm(wave[:20_000].mean(), wave[:20_000].std())
     expected = marginal.logpdf(wave[20_000:]).mean()
-    assert found["iid"] / 2000 == pytest.approx(expected, rel=1e-6)
+    assert scores["iid"] / 2000 == pytest.approx(expected, rel=1e-6)
 
 
 def test_text_unigram_and_bigram():
@@ -82,9 +82,9 @@ def test_text_unigram_and_bigram():
     unigram = (np.array([2, 2, 1]) + 0.5) / 6.5
     after_1 = (np.array([1, 0, 1]) + unigram) / 3
     after_0 = (np.array([0, 2, 0]) + unigram) / 3
-    found = baselines(media.Text("abc"), train, validation)
-    assert found["unigram"] == pytest.approx(np.log(unigram[[1, 0, 1]]).sum())
-    assert found["bigram"] == pytest.approx(np.log(unigram[1] * after_1[0] * after_0[1]))
+    scores = baselines(media.Text("abc"), train, validation)
+    assert scores["unigram"] == pytest.approx(np.log(unigram[[1, 0, 1]]).sum())
+    assert scores["bigram"] == pytest.approx(np.log(unigram[1] * after_1[0] * after_0[1]))
 
 
 @pytest.mark.skipif(not PIANOROLLS.is_dir(), reason="the development data are not here")
@@ -92,19 +92,19 @@ def test_text_unigram_and_bigram():
 def test_pianorolls_iid_is_the_published_figure(name, nats):
     cells = scipy.io.loadmat(PIANOROLLS / f"{name}.mat")
     train, test = ([roll.astype(float) for roll in cells[k][0]] for k in ("traindata", "testdata"))
-    found = baselines(media.PianoRoll(), train, test)["iid"]
-    assert found / np.mean([len(x) for x in test]) == pytest.approx(nats, abs=0.006)
+    scores = baselines(media.PianoRoll(), train, test)["iid"]
+    assert scores / np.mean([len(x) for x in test]) == pytest.approx(nats, abs=0.006)
 
 
 def test_a_pen_that_ends_the_line_is_a_lift_too():
-    """State 2 in the last row of a prepared line: nothing follows it, but it has a frequency."""
+    """The last row of a prepared line has state 2. Nothing follows it, but it has a frequency."""
     ended = [np.concatenate([x[:-1], [[*x[-1, :2], 2.0]]]) for x in TRAIN]
-    found = baselines(media.Strokes(), ended, ended)
+    scores = baselines(media.Strokes(), ended, ended)
     expected = np.mean([pen_nats(x, ended) for x in ended])
     points = np.concatenate(ended)[:, :2]
     density = scipy.stats.multivariate_normal(points.mean(0), np.cov(points.T, bias=True))
     expected += np.mean([density.logpdf(x[:, :2]).sum() for x in ended])
-    assert found["iid"] == pytest.approx(expected, rel=1e-6)
+    assert scores["iid"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_state_that_is_hardly_seen_shares_the_fit_of_all_steps():
@@ -137,8 +137,8 @@ def test_long_sequences_are_read_in_blocks(monkeypatch):
 
 def test_features_that_never_vary_do_not_break_the_fit():
     still = [np.column_stack([np.zeros(9), np.arange(9.0), np.eye(1, 9, 8)[0]]) for _ in range(3)]
-    found = baselines(media.Strokes(), still, still)
-    assert all(np.isfinite(nats) for nats in found.values())
+    scores = baselines(media.Strokes(), still, still)
+    assert all(np.isfinite(nats) for nats in scores.values())
 
 
 def test_baselines_of_discrete_levels_are_probabilities():
@@ -150,8 +150,8 @@ def test_baselines_of_discrete_levels_are_probabilities():
     )
     random = np.random.default_rng(0)
     waves = [random.normal(0, 0.1, (500, 4)) for _ in range(4)]
-    found = baselines(media.Audio(8_000, 4), waves, waves, model.likelihood.level_width)["iid"]
+    scores = baselines(media.Audio(8_000, 4), waves, waves, model.likelihood.level_width)["iid"]
     edges = (np.arange(65_537) - 32_768) / 32_767.5  # of levels, as wide as they are apart
     levels = np.diff(scipy.stats.norm(0, 0.1).cdf(edges))
     entropy = -(levels * np.log(levels, where=levels > 0, out=np.zeros_like(levels))).sum()
-    assert found == pytest.approx(-2_000 * entropy, rel=0.01)
+    assert scores == pytest.approx(-2_000 * entropy, rel=0.01)

@@ -1,4 +1,4 @@
-"""Callbacks: what stops a run, and what TensorBoard shows of it."""
+"""Callbacks stop a run whose numbers are not finite, and show it in TensorBoard."""
 
 import dataclasses
 
@@ -15,26 +15,26 @@ from vrnn_tf.train import callbacks, checkpoints, run
 
 def logged(folder):
     """`{name: [values of TensorBoard's tensors]}` of the summaries about z."""
-    found = {}
+    summaries = {}
     for path in sorted((folder / "tensorboard" / "latent").iterdir()):
         for record in tf.data.TFRecordDataset(str(path)):
             for value in event_pb2.Event.FromString(record.numpy()).summary.value:
-                found.setdefault(value.tag, []).append(tf.make_ndarray(value.tensor))
-    return found
+                summaries.setdefault(value.tag, []).append(tf.make_ndarray(value.tensor))
+    return summaries
 
 
 @pytest.mark.slow
 def test_tensorboard_shows_samples_and_the_kl(tmp_path):
     out = tmp_path / "run"
     run.train(dataclasses.replace(CONFIG, epochs=2), out, tensorboard=True, verbose=0)
-    found = logged(out)
-    assert set(found) == {"samples", "kl_per_step", "kl_per_dimension"}
-    width, height, *pictures = found["samples"][1]
+    summaries = logged(out)
+    assert set(summaries) == {"samples", "kl_per_step", "kl_per_dimension"}
+    width, height, *pictures = summaries["samples"][1]
     assert int(width) > 0 and int(height) > 0 and pictures[0][:4] == b"\x89PNG"
     loaded, data = run.load_with_data(out, "validation")
     loaded.model.load_weights(checkpoints.newest(out)[0])
     traces = [analysis.trace(loaded.model, x, i) for i, x in enumerate(data.sequences[:8])]
-    buckets = found["kl_per_step"][1]  # [left, right, count]
+    buckets = summaries["kl_per_step"][1]  # [left, right, count]
     nats = np.concatenate([t.kl for t in traces])
     assert buckets[:, 2].sum() == len(nats)
     assert buckets[0, 0] == pytest.approx(nats.min(), rel=1e-3)

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, the newest two, and runs that go on from them bit for bit."""
+"""Checkpoints are whole or missing, the newest two stay, and runs go on from them bit for bit."""
 
 import dataclasses
 import errno
@@ -39,8 +39,8 @@ def test_a_run_goes_on_from_the_middle_of_an_epoch_to_the_same_bits(
         with monkeypatch.context() as patch, pytest.raises(Killed):
             kill_at(patch, taken)
             train(out, checkpoint_every=4, resume=True)
-        found = checkpoints.newest(out)
-        assert saved == (found and found[1].step)
+        checkpoint = checkpoints.newest(out)
+        assert saved == (checkpoint and checkpoint[1].step)
     train(out, checkpoint_every=5, resume=True)
     assert_same_run(whole, out)
     for name in ("summary.json", "model.keras"):

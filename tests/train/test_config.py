@@ -1,4 +1,4 @@
-"""Configurations: what they hold and refuse, and the defaults of the presets."""
+"""Configurations survive JSON and refuse wrong entries; presets suit their data sets."""
 
 import dataclasses
 import json

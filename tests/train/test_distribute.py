@@ -1,4 +1,4 @@
-"""Runs of several replicas in processes of their own, of several workers in their own network."""
+"""Runs of several replicas in other processes, and of several workers in a private network."""
 
 import json
 import os
@@ -70,14 +70,14 @@ def test_alone_there_is_nothing_to_agree_on():
 @pytest.mark.slow
 def test_replicas_share_rows_out_and_put_them_together(tmp_path):
     call("shares", tmp_path)
-    found = json.loads((tmp_path / "shares.json").read_text())
-    seen = found["seen"]
+    shares = json.loads((tmp_path / "shares.json").read_text())
+    seen = shares["seen"]
     assert sorted(seen[0] + seen[1]) == list(range(23))  # each sequence once
     assert min(map(len, seen)) >= 10
-    assert found["rows"] == [[0, 2, 4], [1, 3, 5]]
+    assert shares["rows"] == [[0, 2, 4], [1, 3, 5]]
     whole = np.arange(12.0).reshape(6, 2)
-    np.testing.assert_array_equal(found["own"], [whole[::2], whole[1::2]])
-    np.testing.assert_array_equal(found["whole"], [whole, whole])
+    np.testing.assert_array_equal(shares["share"], [whole[::2], whole[1::2]])
+    np.testing.assert_array_equal(shares["whole"], [whole, whole])
 
 
 @pytest.mark.slow
@@ -98,7 +98,7 @@ def test_two_replicas_end_like_one(tmp_path):
 
 @pytest.mark.slow
 def test_keras_still_bounds_the_norm_of_each_replica(tmp_path):
-    """Otherwise `ReplicatedModel._sum_before_clipping` can go."""
+    """When this fails, `ReplicatedModel._sum_before_clipping` can go."""
     call("stock", tmp_path)
     step = json.loads((tmp_path / "stock.json").read_text())
     assert step == pytest.approx(0.02, rel=1e-3)  # it should be 0.01
@@ -137,7 +137,7 @@ def workers(tmp_path):
 
 
 def end(process, timeout=400):
-    """The exit codes of both workers and what they said."""
+    """The exit codes of both workers, and what they wrote to stderr."""
     stdout, stderr = process.communicate(timeout=timeout)
     return [int(code) for code in stdout.split()[-2:]], stderr
 
@@ -166,7 +166,7 @@ def test_workers_end_like_devices_even_when_one_was_killed(workers, tmp_path):
 
 @pytest.mark.slow
 def test_keras_still_fails_with_workers(workers, tmp_path):
-    """Otherwise `ReplicatedModel._maybe_symbolic_build` and `_make_function` can go."""
+    """When this fails, `ReplicatedModel._maybe_symbolic_build` and `_make_function` can go."""
     codes, stderr = end(workers("stock_multiworker", tmp_path)[0])
     assert codes == [1, 1]
     assert "PerReplica" in stderr or "Invalid reduction dimension" in stderr

@@ -16,22 +16,22 @@ def test_runs_are_compared_on_the_same_sequences(demo_run, tmp_path):
     train(twin, model={**CONFIG.model, "latent_size": 0}, normalization="per_dimension", epochs=1)
     result = run.evaluate(demo_run, "validation", beside=[twin, demo_run])
     alone = run.evaluate(twin, "validation")
-    found = result["difference_to"][str(twin)]
+    estimate = result["difference_to"][str(twin)]
     means = [r["raw"]["nats_per_sequence"]["mean"] for r in (result, alone)]
-    assert found["mean"] == pytest.approx(means[0] - means[1], rel=1e-5)
-    assert found["bound"] == "exact"
-    assert 0.0 < found["standard_error"] < alone["raw"]["nats_per_sequence"]["standard_error"]
+    assert estimate["mean"] == pytest.approx(means[0] - means[1], rel=1e-5)
+    assert estimate["bound"] == "exact"
+    assert 0.0 < estimate["standard_error"] < alone["raw"]["nats_per_sequence"]["standard_error"]
     itself = result["difference_to"][str(demo_run)]
     assert (itself["mean"], itself["standard_error"]) == (0.0, 0.0)
     other = tmp_path / "other"
     train(other, dataset_options={**CONFIG.dataset_options, "max_words": 2}, epochs=1)
     with pytest.raises(ValueError, match="other cannot be compared: its validation split of synth"):
         run.evaluate(demo_run, "validation", beside=[other])
-    loaded, found = run.load_with_data(demo_run, "validation")
+    loaded, data = run.load_with_data(demo_run, "validation")
     model = VRNN({"name": "discretized_logistic_mixture", "event_size": 3})
     levels = dataclasses.replace(loaded, model=model)
     with pytest.raises(ValueError, match="a density, the other probabilities"):
-        evaluation._check_comparable(other, levels, found, loaded, found)
+        evaluation._check_comparable(other, levels, data, loaded, data)
 
 
 def test_evaluation_of_a_run(demo_run):

@@ -1,4 +1,4 @@
-"""Run folders: what is not overwritten, what is removed, and which damage is named."""
+"""Run folders are not overwritten by accident, are removed as a whole, and name their damage."""
 
 import shutil
 

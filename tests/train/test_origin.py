@@ -1,4 +1,4 @@
-"""What a run was made from: which changes stop a run that is resumed."""
+"""A run that is resumed has the configuration, data and versions that it was started with."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Batches and chunks hold every point once, in few shapes, in an order that seed and epoch fix."""
+"""Batches and chunks hold every point once, in few shapes. Seed and epoch fix their order."""
 
 import itertools
 
@@ -17,7 +17,7 @@ LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=40)
 
 
 def numbered(lengths):
-    """Sequences `[T_i, 1]` whose values are the numbers from 1 on: every point is known by it."""
+    """Sequences `[T_i, 1]` of the values 1, 2, 3, ...: each value tells which point it is."""
     points = np.arange(1, 1 + sum(lengths), dtype=np.float32).reshape(-1, 1)
     return np.split(points, np.cumsum(lengths)[:-1])
 
@@ -39,12 +39,12 @@ def test_batches_hold_every_sequence_once(lengths, batch_size, num_buckets, seed
     assert len(rows) == len(raw)
     for row, x in zip(rows, raw, strict=True):
         np.testing.assert_array_equal(row, x)
-    found = list(batches.epoch(1))
-    shapes = {batch["x"].shape[:2] for batch in found}
-    assert len(found) == len(batches)
+    made = list(batches.epoch(1))
+    shapes = {batch["x"].shape[:2] for batch in made}
+    assert len(made) == len(batches)
     assert shapes == batches.shapes()
     assert len({steps for _, steps in shapes}) <= num_buckets
-    padded = sum(batch["mask"].size for batch in found)
+    padded = sum(batch["mask"].size for batch in made)
     assert batches.padding() == pytest.approx(1 - sum(lengths) / padded)
 
 
@@ -70,9 +70,9 @@ def test_chunks_hold_every_point_once_and_in_order(lengths, batch_size, chunk_st
     assert len(read) == len(raw)
     for row, x in zip(read, raw, strict=True):
         np.testing.assert_array_equal(row, x)
-    found = list(chunks.epoch(0))
-    assert len(found) == len(chunks)
-    size = sum(batch["mask"].size for batch in found)
+    made = list(chunks.epoch(0))
+    assert len(made) == len(chunks)
+    size = sum(batch["mask"].size for batch in made)
     assert chunks.padding() == pytest.approx(1 - sum(lengths) / size)
 
 
@@ -84,7 +84,7 @@ def test_lanes_are_of_nearly_equal_length():
 
 
 def brute_force_steps(lengths, num_buckets):
-    """The fewest steps of any choice of limits, by trying all."""
+    """The fewest steps that any limits take: tries them all."""
     unique = sorted(set(lengths))
     best = np.inf
     for number in range(min(num_buckets, len(unique))):

@@ -1,4 +1,4 @@
-"""Plans: models, normalisations, batches and optimizers that a configuration and its data make."""
+"""Plans: a configuration and its data make model, normalisation, batches and optimizer."""
 
 import dataclasses
 
@@ -42,12 +42,12 @@ def test_what_the_data_fix_cannot_be_asked_otherwise(text_run):
 
 
 def test_states_go_on_from_chunk_to_chunk(text_run):
-    """The bound in chunks is that of whole sequences: evaluation only cuts, it does not forget."""
+    """The bound in chunks is that of whole sequences: a model carries its states over each cut."""
     loaded = run.load(text_run)
     assert loaded.medium.kind == "text"
     splits = plan.load_splits(loaded.config)
     _, chunks = plan.make_batches(loaded.config, splits, loaded.normalization, loaded.model)
-    found = loaded.model.evaluate(chunks.dataset(), verbose=0, return_dict=True)
+    chunked = loaded.model.evaluate(chunks.dataset(), verbose=0, return_dict=True)
     whole = VRNN.from_config({**loaded.model.get_config(), "stateful_batch_size": None})
     kept = [w for w in loaded.model.weights if "training_s" not in w.path]
     kept = [w for w in kept if "evaluation_s" not in w.path]
@@ -58,11 +58,11 @@ def test_states_go_on_from_chunk_to_chunk(text_run):
         pipeline.Batches(chunks.sequences, 1).dataset(), verbose=0, return_dict=True
     )
     # The noise of z differs, since rows stand elsewhere in their batches.
-    assert found["elbo"] == pytest.approx(nats["elbo"], rel=0.02)
+    assert chunked["elbo"] == pytest.approx(nats["elbo"], rel=0.02)
 
 
 def test_a_data_set_of_another_kind_is_refused(tmp_path):
-    wrong = config.defaults("pianoroll", "iam_ondb")  # found out before the data are looked for
+    wrong = config.defaults("pianoroll", "iam_ondb")  # refused before the data are looked for
     with pytest.raises(ValueError, match=r"holds strokes, which the likelihood 'bernoulli' does"):
         run.train(wrong, tmp_path / "run")
     assert not (tmp_path / "run").exists()

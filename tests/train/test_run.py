@@ -1,4 +1,4 @@
-"""Runs: what they leave, what resuming gives, and what is never saved."""
+"""Runs leave what they should, resume to the same numbers, and never save what is not finite."""
 
 import csv
 import json
@@ -147,7 +147,7 @@ def test_a_run_in_chunks_resumes_to_the_same_numbers_and_knows_its_data(
 
 
 def test_the_parameters_are_what_is_trained(text_run):
-    """Not the states that go on from chunk to chunk; sizes of `text_run`, by hand."""
+    """Counts the weights of `text_run` by hand; states that chunks carry on do not count."""
     symbols = run.load(text_run).model.likelihood.num_symbols
     gaussian = 2 * (6 * 3 + 3)
     phi_x, phi_z = symbols * 4 + 4 * 6 + 6, 3 * 6 + 6

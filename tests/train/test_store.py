@@ -1,4 +1,4 @@
-"""Sequences on disk: the same ones in the same order as in memory, in little memory."""
+"""Sequences on disk are those of a list, in the same order, and take little memory."""
 
 import dataclasses
 import math
@@ -27,25 +27,25 @@ def small_shards(monkeypatch):
 @pytest.mark.usefixtures("small_shards")
 def test_what_does_not_fit_is_read_from_disk(tmp_path):
     sequences = some()
-    found = store.collect(iter(sequences), 1_000, tmp_path / "sequences")
-    assert isinstance(found, store.Store)
+    stored = store.collect(iter(sequences), 1_000, tmp_path / "sequences")
+    assert isinstance(stored, store.Store)
     assert len(list((tmp_path / "sequences").glob("*.array_record"))) == 7  # 50 in eights
-    assert len(found) == 50
-    np.testing.assert_array_equal(found.lengths, [len(x) for x in sequences])
+    assert len(stored) == 50
+    np.testing.assert_array_equal(stored.lengths, [len(x) for x in sequences])
     for number in np.random.default_rng(1).permutation(50):
-        np.testing.assert_array_equal(found[number], sequences[number])
-    for a, b in zip(found[10:20:3], sequences[10:20:3], strict=True):
+        np.testing.assert_array_equal(stored[number], sequences[number])
+    for a, b in zip(stored[10:20:3], sequences[10:20:3], strict=True):
         np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(found[-1], sequences[-1])
+    np.testing.assert_array_equal(stored[-1], sequences[-1])
     with pytest.raises(IndexError, match="50 sequences"):
-        found[50]
+        stored[50]
 
 
 def test_what_fits_is_a_list(tmp_path):
     sequences = some()
-    found = store.collect(iter(sequences), math.inf, tmp_path / "sequences")
-    assert isinstance(found, list)
-    assert len(found) == 50
+    stored = store.collect(iter(sequences), math.inf, tmp_path / "sequences")
+    assert isinstance(stored, list)
+    assert len(stored) == 50
     assert not list(tmp_path.iterdir())
 
 
@@ -134,7 +134,7 @@ def lines(number):
 
 class Memory(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if batch % 100 == 50:  # MiB that are the process's own: the page cache does not count
+        if batch % 100 == 50:  # MiB of the process alone, without the page cache
             status = Path("/proc/self/status").read_text().splitlines()
             rss = next(line.split()[1] for line in status if line.startswith("RssAnon"))
             print(int(rss) / 1024, flush=True)
@@ -151,7 +151,7 @@ model.fit(batches.dataset(), verbose=0, callbacks=[Memory()])
 
 @pytest.mark.slow
 def test_a_training_on_200_000_lines_stays_small(tmp_path):
-    """0.7 GiB of lines, in a hundredth of that once the first batches are through."""
+    """0.7 GiB of lines add less than 32 MiB once the first batches are through."""
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "sequences")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     batches, mebibytes, *held = map(float, done.stdout.split())
