@@ -27,6 +27,16 @@ def count() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def refuse_several(**arguments: bool) -> None:
+    """Raises ValueError if an argument is True that goes with one replica, and there are more."""
+    for name, value in arguments.items():
+        if value and count() > 1:
+            raise ValueError(
+                f"{name}=True goes with one replica. Received it under a strategy of {count()}. "
+                "Leave it out."
+            )
+
+
 def rows(num_rows) -> Any:
     """The numbers, in the whole batch, of this replica's rows: int32 `[num_rows]`."""
     numbers = ops.arange(num_rows, dtype="int32")

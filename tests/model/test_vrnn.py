@@ -1,6 +1,6 @@
 """VRNN against a NumPy loop, and what must hold of its masks, metrics, states and errors."""
 
-import copy
+import json
 
 import keras
 import numpy as np
@@ -465,9 +465,9 @@ def test_configuration_round_trip(name):
 def test_from_config_leaves_its_argument_as_it_was(dtype):
     config = tiny_models.make_case("stack", dtype=dtype).get_config()
     assert isinstance(config["dtype"], dict)  # which the constructor does not take
-    before = copy.deepcopy(config)
+    before = json.dumps(config)
     VRNN.from_config(config)
-    assert config == before
+    assert json.dumps(config) == before
 
 
 def test_the_seed_decides_the_weights_of_the_likelihood():

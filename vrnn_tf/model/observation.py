@@ -11,6 +11,7 @@ from vrnn_tf.core.cell import CellParts, VRNNCell
 from vrnn_tf.core.gaussian import DiagonalGaussian
 from vrnn_tf.likelihoods import Likelihood
 from vrnn_tf.loop.recurrence import Recurrence
+from vrnn_tf.model import inputs as model_inputs
 
 
 class ObservingModel(replicas.ReplicatedModel):
@@ -25,6 +26,7 @@ class ObservingModel(replicas.ReplicatedModel):
         cell: Eqs. (5), (7) and (9).
         recurrence: what runs the cell over time.
         decoder: the network of Eq. (6).
+        stateful_batch_size: B of a model that carries states from batch to batch, or None.
     """
 
     likelihood: Likelihood
@@ -35,6 +37,12 @@ class ObservingModel(replicas.ReplicatedModel):
     cell: VRNNCell
     recurrence: Recurrence
     decoder: Any
+    stateful_batch_size: int | None
+
+    def standardize_inputs(self, inputs, mask=None):
+        """x float32 `[B, T, D]`, zero where masked, and mask bool `[B, T]`, from any inputs."""
+        is_stateful = self.stateful_batch_size is not None
+        return model_inputs.standardize(inputs, mask, self.likelihood, is_stateful)
 
     @property
     def parts(self) -> CellParts:

@@ -244,19 +244,9 @@ class VRNN(ObservingModel):
     free_nats = _argument_of_objective("free_nats")
     """Nats a step of KL that cost nothing."""
 
-    # --- training --------------------------------------------------------------------------------
-
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """Compiles as `keras.Model` does, but without XLA, which compiles anew for each length."""
-        for name, value in (
-            ("jit_compile", jit_compile),
-            ("skip_non_finite", self.skip_non_finite),
-        ):
-            if value and replicas.count() > 1:
-                raise ValueError(
-                    f"{name}=True goes with one replica. Received it under a strategy of "
-                    f"{replicas.count()}. Leave it out."
-                )
+        replicas.refuse_several(jit_compile=jit_compile, skip_non_finite=self.skip_non_finite)
         super().compile(*args, jit_compile=jit_compile, **kwargs)
         self._sum_before_clipping()
         if self.skip_non_finite and self.optimizer is not None:
@@ -304,13 +294,6 @@ class VRNN(ObservingModel):
         update_metrics(self.metric_of, values, count_sequences(mask, reset), finite_only)
         return super().compute_loss(x=x, y_pred=y_pred, training=training)
 
-    def standardize_inputs(self, inputs, mask=None):
-        """x float32 `[B, T, D]`, zero where masked, and mask bool `[B, T]`, from any inputs."""
-        is_stateful = self.stateful_batch_size is not None
-        return model_inputs.standardize(inputs, mask, self.likelihood, is_stateful)
-
-    # --- generation ------------------------------------------------------------------------------
-
     def generate(
         self,
         num_sequences: int = 1,
@@ -350,8 +333,6 @@ class VRNN(ObservingModel):
     @functools.cached_property
     def _generation_loop(self) -> Callable:
         return generation.compiled_loop(self)
-
-    # --- configuration ---------------------------------------------------------------------------
 
     @classmethod
     def from_preset(cls, name: str, **overrides: Any) -> VRNN:
