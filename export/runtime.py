@@ -46,6 +46,20 @@ class LiteModel:
     Raises:
         ValueError: if the file or its metadata is missing or damaged, or if they are not from one
             export.
+
+    Example:
+
+    >>> import tempfile
+    >>> from vrnn_tf import VRNN
+    >>> from vrnn_tf.export import export
+    >>> model = VRNN("bivariate_gmm", latent_size=2, recurrent_units=4, hidden_units=3)
+    >>> normalization = {"name": "none", "mean": [0, 0, 0], "std": [1, 1, 1]}
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     folder = export(model, Path(parent) / "exported", 5, normalization, "pixels", ["none"])
+    ...     lite = LiteModel(folder / "model.tflite")
+    ...     (strokes,) = lite.generate(num_steps=5, seed=7, pen_bias=-100.0)
+    >>> strokes.shape
+    (5, 3)
     """
 
     def __init__(self, path: str | Path, num_threads: int | None = None, kernels: str = "xnnpack"):

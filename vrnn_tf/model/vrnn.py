@@ -39,10 +39,11 @@ _PLAIN_ARGUMENTS = (
 )
 
 
-def _argument_of_objective(name: str) -> property:
+def _argument_of_objective(name: str, description: str) -> property:
     return property(
         lambda model: getattr(model.objective, name),
         lambda model, value: setattr(model.objective, name, value),
+        doc=description,
     )
 
 
@@ -235,14 +236,10 @@ class VRNN(ObservingModel):
         self.metric_of = {name: NatsPerSequence(name) for name in self.objective.metric_names}
         self.skipped: Any = keras.metrics.Sum(name="skipped") if self.skip_non_finite else None
 
-    bound = _argument_of_objective("bound")
-    """The bound that training maximises and that the metrics show, a `bounds.Bound`."""
-    kl_weight = _argument_of_objective("kl_weight")
-    """The weight of the KL in the loss after the warm-up."""
-    kl_warmup_steps = _argument_of_objective("kl_warmup_steps")
-    """Training steps over which the weight of the KL grows."""
-    free_nats = _argument_of_objective("free_nats")
-    """Nats a step of KL that cost nothing."""
+    bound = _argument_of_objective("bound", "What training maximises, a `bounds.Bound`.")
+    kl_weight = _argument_of_objective("kl_weight", "The weight of the KL after the warm-up.")
+    kl_warmup_steps = _argument_of_objective("kl_warmup_steps", "Steps in which it grows.")
+    free_nats = _argument_of_objective("free_nats", "Nats a step of KL that cost nothing.")
 
     def compile(self, *args, jit_compile: bool = False, **kwargs):
         """Compiles as `keras.Model` does, but without XLA, which compiles anew for each length."""

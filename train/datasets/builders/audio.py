@@ -95,6 +95,11 @@ class AudioBuilder(Builder, skip_registration=True):
     Records hold x int16 `[n]` at `sampling_rate`, the text that is said and the speaker. The text
     of a recording that was cut is "". A recording that is shorter than one frame is a record
     without a training sequence.
+
+    Example:
+
+    >>> AudioBuilder.Options().frame_size  # samples a step
+    200
     """
 
     KIND = "audio"

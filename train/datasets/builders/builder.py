@@ -49,6 +49,15 @@ class Builder(TfdsHooks, skip_registration=True):
         SUFFIXES: the suffixes of the files that it reads, in lower case. Other files in the folder
             do not matter.
         Options: a frozen dataclass of the user's choices, each with its default.
+
+    Example:
+
+    `PenBuilder` shows a whole data set. Every data set of the package can be asked what it is.
+
+    >>> from vrnn_tf.train import datasets
+    >>> chorales = datasets.get("jsb_chorales")
+    >>> chorales.KIND, chorales.SUFFIXES
+    ('pianoroll', ('.mat',))
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -18,6 +18,30 @@ class PenBuilder(Builder, skip_registration=True):
 
     Attributes:
         UNIT: the unit of the offsets, for people.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from vrnn_tf.train.datasets.builders.reading import Item
+    >>> class Squares(PenBuilder, skip_registration=True):
+    ...     SUMMARY = "One square a file, as lines of dx,dy,pen"
+    ...     LAYOUT = "Name a folder with train.csv and validation.csv."
+    ...     SUFFIXES = (".csv",)
+    ...
+    ...     def splits(self, folder):
+    ...         names = ("train", "validation")
+    ...         return {name: [Item(folder / f"{name}.csv", name)] for name in names}
+    ...
+    ...     def read(self, item):
+    ...         x = np.loadtxt(item.path, delimiter=",", dtype="float32")
+    ...         yield "", {"x": x, "text": "", "writer": ""}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("train", "validation"):
+    ...         _ = (Path(folder) / f"{name}.csv").write_text("1,0,0\\n0,1,0\\n-1,0,0\\n0,-1,1\\n")
+    ...     splits = Squares.load(data_dir=folder, prepared_dir=Path(folder) / "prepared")
+    >>> splits.train[0].shape
+    (4, 3)
     """
 
     KIND = "strokes"

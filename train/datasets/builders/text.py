@@ -42,6 +42,11 @@ class TextBuilder(Builder, skip_registration=True):
     A text is cut into consecutive pieces of `sequence_length` characters. The last piece may be
     shorter. Each piece is a sequence of its own: nothing is carried from one to the next. `read`
     must count the characters.
+
+    Example:
+
+    >>> TextBuilder.Options().sequence_length  # characters
+    200
     """
 
     KIND = "text"
