@@ -49,17 +49,13 @@ class LiteModel:
 
     Example:
 
-    >>> import tempfile
-    >>> from vrnn_tf import VRNN
-    >>> from vrnn_tf.export import export
-    >>> model = VRNN("bivariate_gmm", latent_size=2, recurrent_units=4, hidden_units=3)
-    >>> normalization = {"name": "none", "mean": [0, 0, 0], "std": [1, 1, 1]}
-    >>> with tempfile.TemporaryDirectory() as parent:
-    ...     folder = export(model, Path(parent) / "exported", 5, normalization, "pixels", ["none"])
-    ...     lite = LiteModel(folder / "model.tflite")
-    ...     (strokes,) = lite.generate(num_steps=5, seed=7, pen_bias=-100.0)
-    >>> strokes.shape
-    (5, 3)
+    `LiteModel("demo/export/model.tflite").generate(num_sequences=4, seed=7)` draws four sequences
+    with the file of `make demo`. A file that is no model is named.
+
+    >>> LiteModel("model.tflite")
+    Traceback (most recent call last):
+    ...
+    ValueError: Cannot read model.tflite: No such file or directory.
     """
 
     def __init__(self, path: str | Path, num_threads: int | None = None, kernels: str = "xnnpack"):

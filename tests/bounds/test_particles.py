@@ -214,7 +214,7 @@ def filtered(model, x, bound, jit=False):
     ("name", "jit", "arguments"),
     [
         ("residual", False, {"dropout": 0.3}),
-        ("lstm", False, {"dtype": "mixed_bfloat16"}),
+        pytest.param("lstm", False, {"dtype": "mixed_bfloat16"}, marks=pytest.mark.slow),
         *(
             pytest.param(name, jit, {}, marks=pytest.mark.slow)
             for name, jit in [

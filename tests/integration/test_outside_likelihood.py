@@ -109,6 +109,7 @@ def test_its_run_is_read_and_evaluated(folder):
     assert path.stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_its_exported_files_agree_with_keras(folder):
     loaded = run.load(folder / "run")
     directory = export(
