@@ -149,7 +149,8 @@ def test_gradients_flow_to_the_sequences_alike():
     assert np.all(np.any(found[0] != 0.0, axis=(0, 1)))  # the noise too has one
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_fit_ends_with_the_same_weights(jit_compile):
     histories, weights = [], []
     for plain in (False, True):
