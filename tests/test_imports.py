@@ -4,6 +4,7 @@ import ast
 import graphlib
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -102,6 +103,25 @@ def is_allowed(importer, imported):
 def test_every_module_has_a_floor():
     missing = {unit(name) for name in SOURCES} - set(FLOORS)
     assert not missing, f"Give {sorted(missing)} a floor in FLOORS."
+
+
+def test_the_page_on_architecture_numbers_the_floors_alike():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", page, re.M)
+    floors = {}
+    for number, cell in rows:
+        name = re.match(r"`(?:vrnn_tf/)?(\w+)(?:/|\.py)", cell)
+        floors[name[1] if name else "modules"] = int(number)
+    floors["vrnn_tf"] = floors.pop("__init__")
+    assert floors.pop("modules") == 0
+    assert floors == {name: floor for name, floor in FLOORS.items() if floor}
+
+
+def test_the_page_on_architecture_names_files_that_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    names = set(re.findall(r"\b(\w+\.py)\b", page)) - {"test_imports.py"}
+    assert len(names) > 30
+    assert not names - {path.name for path, _ in SOURCES.values()}
 
 
 @pytest.mark.parametrize("name", SOURCES)
