@@ -24,7 +24,7 @@ from vrnn_tf.bounds.resampling import resample
 from vrnn_tf.core.cell import Latent, StepParts, observe_step
 from vrnn_tf.likelihoods import Likelihood
 from vrnn_tf.loop.interface import SequenceModel
-from vrnn_tf.loop.rows import repeat_rows
+from vrnn_tf.loop.rows import repeat_rows, swap_time
 
 
 def particle_bound(
@@ -81,8 +81,8 @@ def particle_filter(
     (total, log_weights), states = model.recurrence.scan(
         _FilterStep(model.likelihood, bound, kl_weight),
         model.decoder,
-        [_time_first(value) for value in read],
-        [_time_first(value) for value in inputs],
+        [swap_time(value) for value in read],
+        [swap_time(value) for value in inputs],
         [ops.zeros_like(log_weights), log_weights],
         states,
         ops.transpose(ops.repeat(mask, number, axis=0)),  # [T, B N]
@@ -149,8 +149,3 @@ class _FilterStep:
         log_ratio = latent.prior.log_prob(latent.z) - latent.posterior.log_prob(latent.z)
         x = repeat_rows(x, self.bound.num_samples)
         return self.likelihood.log_prob(ops.cast(raw, "float32"), x) + self.kl_weight * log_ratio
-
-
-def _time_first(x):
-    """`[B, T, F]` as `[T, B, F]`."""
-    return ops.transpose(x, (1, 0, 2))

@@ -11,7 +11,7 @@ from keras import ops
 from vrnn_tf.core.cell import CellParts, VRNNCell
 from vrnn_tf.core.networks import FeedForward
 from vrnn_tf.loop.hoisted import HoistedCell, HoistedParts, unhoistable_part
-from vrnn_tf.loop.rows import repeat_rows
+from vrnn_tf.loop.rows import repeat_rows, swap_time
 
 
 @keras.saving.register_keras_serializable(package="vrnn_tf")
@@ -138,7 +138,7 @@ def _run_hoisted(cell: VRNNCell, sequences, states: Sequence, mask, training) ->
     from vrnn_tf.loop.scan import scan
 
     # Time comes first, so that the rows of a step lie side by side.
-    phi_x, features, noise = cell.split_inputs(_swap(sequences))
+    phi_x, features, noise = cell.split_inputs(swap_time(sequences))
     hoisted = HoistedCell(cell)
     raw, (h_tm1,), states = scan(
         hoisted.observe,
@@ -153,7 +153,7 @@ def _run_hoisted(cell: VRNNCell, sequences, states: Sequence, mask, training) ->
     values = {"h_tm1": h_tm1}
     if cell.latent_size:
         values |= hoisted.latent_values(h_tm1, raw[0], noise)
-    packed = cell.output_packing.pack({name: _swap(value) for name, value in values.items()})
+    packed = cell.output_packing.pack({name: swap_time(value) for name, value in values.items()})
     return packed, [states[hoisted.h], *states]
 
 
@@ -198,8 +198,3 @@ def _scan_plain(
     start = (ops.zeros((), "int32"), *carried, *states)
     loop = ops.while_loop(lambda t, *_: t < num_steps, body, start, maximum_iterations=num_steps)
     return list(loop[1 : count + 1]), list(loop[count + 1 :])
-
-
-def _swap(x):
-    """`[B, T, F]` as `[T, B, F]`, and back."""
-    return ops.transpose(x, (1, 0, 2))

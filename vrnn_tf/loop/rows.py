@@ -1,8 +1,13 @@
-"""Copies of the rows of a batch: the particles of a sequence."""
+"""The rows of a batch: their copies, the particles of a sequence, and their order in time."""
 
 from __future__ import annotations
 
 from keras import ops
+
+
+def swap_time(x):
+    """`[B, T, F]` as `[T, B, F]`, and back."""
+    return ops.transpose(x, (1, 0, 2))
 
 
 def repeat_rows(values, copies: int):
