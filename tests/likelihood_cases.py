@@ -35,6 +35,7 @@ class Case:
         num_real: how many leading coordinates of x are real numbers.
         cell: the volume of a grid cell; 1 for events.
         far: points `[M, D]` far from every component, or None for those of the grid.
+        far_log_prob: nats that a density of real numbers stays below there.
     """
 
     likelihood: likelihoods.Likelihood
@@ -44,6 +45,7 @@ class Case:
     num_real: int = 0
     cell: float = 1.0
     far: np.ndarray | None = None
+    far_log_prob: float = -1e8
 
     def __repr__(self):
         return repr(self.likelihood)
@@ -81,13 +83,14 @@ REAL = {"loc": (-1e4, 1e4), "raw_scale": (-1e3, -50.0, 50.0, 1e3)}
 PEN = {**LOGITS, **REAL, "raw_correlation": (-1e4, 1e4), "pen_logit": (-1e4, 1e4)}
 
 
-def real_grid(num_real, step, *states):
+def real_grid(num_real, step, *states, reach=12.0):
     """Arguments of a case with `num_real` real coordinates and the given states beside them.
 
-    The grid reaches to 12, at least eight scales from every mild component. Its sum is exact to
-    1e-6 if the step is below the smallest scale, 0.31 (0.2 across a correlation of 0.76).
+    The grid reaches to 12, at least eight scales from every mild component; wide tails need more.
+    The sum of a Gaussian is exact to 1e-6 if the step is below the smallest scale, 0.31 (0.2 across
+    a correlation of 0.76).
     """
-    axis = np.arange(-12.0, 12.0 + step / 2, step)
+    axis = np.arange(-reach, reach + step / 2, step)
     return {
         "grid": product(*[axis] * num_real, *states),
         "num_real": num_real,

@@ -156,7 +156,8 @@ def modules_imported(name):
 
 def _is_lazy(node):
     """Whether a top-level statement imports nothing when the module is loaded."""
-    return isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If)
+    for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    return for_types or isinstance(node, ast.FunctionDef)
 
 
 def test_modules_have_no_circles():
@@ -173,7 +174,11 @@ def test_modules_have_no_circles():
     ("statement", "name", "wrong"),
     [
         ("from vrnn_tf.model.vrnn import VRNN", "vrnn_tf.rng", "model"),
-        ("def late():\n    from vrnn_tf import core, rng", "vrnn_tf.likelihoods.base", "core"),
+        (
+            "def late():\n    from vrnn_tf import core, rng",
+            "vrnn_tf.likelihoods.likelihood",
+            "core",
+        ),
         ("import vrnn_tf.media", "vrnn_tf.likelihoods.likelihood", "media"),
         ("from ..model import generation", "vrnn_tf.core.cell", "model"),
         ("from vrnn_tf import VRNN", "vrnn_tf.model.generation", "vrnn_tf"),

@@ -81,6 +81,11 @@ def _metric_variables(model: keras.Model) -> list:
     return [variable for metric in model.metrics for variable in metric.variables]
 
 
+def exist(run: Path) -> bool:
+    """Whether a run folder holds checkpoints, whole or not."""
+    return any((run / FOLDER).glob("*"))
+
+
 def write(run: Path, model: keras.Model, progress: Progress) -> None:
     """Writes a checkpoint and removes all but the newest.
 

@@ -61,13 +61,15 @@ def evaluate(
         **options: further arguments of `vrnn_tf.evaluate_bound`.
 
     Returns:
-        JSON-able: what was evaluated, `Evaluation.to_dict`, and `evaluation.difference` to others.
+        A dictionary for JSON: dataset, split, units, the entries of `Evaluation.to_dict`, and
+        difference_to, `{run: evaluation.difference}`.
 
     Raises:
         ValueError: if a run cannot be read, the data do not fit it, the split is empty, or runs
             cannot be compared.
     """
-    Bound(bound, num_samples)  # before the data are read
+    # A bound that is not known is refused before the data are read.
+    Bound(bound, num_samples, options.get("resampling", "systematic"))
     runs = {
         path: load_with_data(path, split, dataset, data_dir, dataset_options)
         for path in (folder, *beside)

@@ -123,6 +123,11 @@ def check_writable(
                 f"{folder} was made by an older version, whose runs cannot be resumed. Its "
                 "model.keras is as usable as ever. Start a new run with another --out."
             )
+        if (folder / "history.csv").is_file() and not checkpoints.exist(folder) and not overwrite:
+            raise ValueError(
+                f"{folder} holds a trained run, but no checkpoints to go on from. Restore "
+                "checkpoints/, replace the run with --overwrite, or name another folder with --out."
+            )
     elif occupied and not resume and not overwrite:
         raise ValueError(
             f"{folder} already holds a run. Go on with --resume, replace it with --overwrite, or "
@@ -154,7 +159,7 @@ def _leftovers(folder: Path) -> list[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Removes the files that a run wrote, and nothing else."""
+    """Removes the files that a run wrote, but for what TensorBoard shows, and nothing else."""
     for name in (*_WRITTEN, _OLD_CHECKPOINT):
         (folder / name).unlink(missing_ok=True)
     checkpoints.remove(folder)

@@ -1,4 +1,4 @@
-"""The plan of a run: its configuration and its data settle all before the first step.
+"""The plan of a run: all that it needs before its first step.
 
 A `Plan` is made from a `TrainConfig` once. The rest of a run reads the plan alone.
 """

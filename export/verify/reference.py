@@ -53,9 +53,9 @@ class Reference:
         is_real: whether the data are real.
         data: sequences `[T_i, D]` of at most T_max steps. The position of each is its seed.
         endless: options with which sequences do not end themselves.
-        scores: the ELBO of each, nats a sequence.
-        states: the states after each.
-        prefix: the beginning of the first.
+        scores: the ELBO of each sequence of `data`, nats a sequence.
+        states: the states after each sequence of `data`.
+        prefix: the beginning of the first sequence of `data`.
         continuation: how Keras goes on from `prefix` with the seed 7.
     """
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tiny_runs import train
+from tiny_runs import CONFIG, train
 from vrnn_tf import files
 from vrnn_tf.train import folder, run
 from vrnn_tf.train.checkpoints import Progress
@@ -71,3 +71,14 @@ def test_what_a_kill_left_unfinished_is_removed_when_the_run_goes_on(tmp_path):
     folder.begin(tmp_path, {}, {}, start, {})
     assert not any(path.exists() for path in left)
     assert all(path.exists() for path in others)
+
+
+def test_a_trained_run_without_checkpoints_is_not_begun_anew(demo_run, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(demo_run, out)
+    shutil.rmtree(out / "checkpoints")
+    before = (out / "model.keras").read_bytes()
+    with pytest.raises(ValueError, match="no checkpoints to go on from. Restore checkpoints/"):
+        train(out, resume=True)
+    assert (out / "model.keras").read_bytes() == before
+    folder.check_writable(out, CONFIG, resume=True, overwrite=True, accept_changes=False)

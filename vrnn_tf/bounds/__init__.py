@@ -3,6 +3,7 @@
 from vrnn_tf.bounds.bound import NAMES, RESAMPLING, Bound, get
 from vrnn_tf.bounds.evidence_lower_bound import (
     Elbo,
+    count_rows,
     elbo,
     kl_divergence,
     with_free_bits,
@@ -15,6 +16,7 @@ __all__ = [
     "RESAMPLING",
     "Bound",
     "Elbo",
+    "count_rows",
     "elbo",
     "get",
     "kl_divergence",

@@ -23,7 +23,7 @@ class Bound:
         num_samples: K of IWAE, N of FIVO; 1 for the ELBO.
         resampling: how FIVO draws the particles that survive, one of `RESAMPLING`.
         ess_threshold: FIVO resamples a sequence's particles once their effective sample size
-            1 / sum_n w_n^2 is below this share of N. 0: never, which is IWAE; 1: at every step.
+            1 / sum_n w_n^2 is at most this share of N. 0: never, which is IWAE; 1: at every step.
 
     Raises:
         ValueError: if an argument is unknown or out of range.

@@ -6,6 +6,8 @@ The bound is a sum over steps, because p factorises as in Eq. (8) and q as in Eq
     q(z_<=T | x_<=T)  = prod_t q(z_t | x_<=t, z_<t)                                           (10)
     log p(x_<=T)     >= E_q [ sum_t log p(x_t | z_<=t, x_<t)
                               - KL(q(z_t | x_<=t, z_<t) || p(z_t | x_<t, z_<t)) ]             (11)
+
+A smoothing posterior reads x_<=T in place of x_<=t. Eq. (11) holds for it alike.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from vrnn_tf import replicas
 from vrnn_tf.core.gaussian import DiagonalGaussian
 
 
@@ -36,6 +39,22 @@ class Elbo(NamedTuple):
 
     log_likelihood: Any
     kl: Any
+
+    def losses(self, mask, kl_weight: Any = 1.0, free_nats: float = 0.0) -> list:
+        """What training minimises: the terms of minus Eq. (11), averaged over sequences.
+
+        Args:
+            mask: bool `[B, T]`. Rows that hold nothing do not count.
+            kl_weight: the weight of the KL.
+            free_nats: nats a step of KL that cost nothing.
+
+        Returns:
+            Two scalars: -log p(x | z), and the weighted KL.
+        """
+        rows = count_rows(mask)
+        nll = -ops.sum(self.log_likelihood) / rows
+        kl = zero_masked(with_free_bits(self.kl, free_nats), mask)
+        return [nll, kl_weight * ops.sum(kl) / rows]
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any]) -> Elbo:
@@ -105,3 +124,9 @@ def with_free_bits(kl: keras.KerasTensor, free_nats: float) -> keras.KerasTensor
         `[B, T]`, `max(kl, free_nats)`; its gradient is zero below the threshold.
     """
     return ops.maximum(kl, free_nats) if free_nats else kl
+
+
+def count_rows(mask) -> keras.KerasTensor:
+    """How many rows `[B, T]` hold anything, at least 1. On each of several replicas, the mean."""
+    rows = replicas.total(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")))
+    return ops.maximum(rows, 1.0) / replicas.count()

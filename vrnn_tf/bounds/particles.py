@@ -58,19 +58,19 @@ def particle_filter(
         model: a `VRNN` with a latent variable.
         x: float32 `[B, T, D]`.
         mask: bool `[B, T]`; masked steps change neither weights nor states.
-        seeds: int32 `[B]`, fix all noise. Particle n of a sequence draws the same z at a step for
-            every N > n, in every batch.
+        seeds: int32 `[B]`, fix all noise. Particle n of a sequence has the same noise at a step
+            for every N > n, in every batch.
         bound: `name`, `num_samples` N and, for FIVO, how to resample.
         particles: what the filter returned for the steps before; None: there are none.
         start: int32 `[B]`, how many steps the sequences have already; 0 if None.
-        kl_weight: exponent of p(z) / q(z) in alpha. Only with 1 it is a bound on log p(x).
+        kl_weight: exponent of p(z) / q(z) in alpha. It is a bound on log p(x) only with 1.
         training: whether gradients will be taken, once (see `vrnn_tf.loop.scan`); then dropout
             applies, alike to all particles of a sequence.
 
     Returns:
         float32 `[B]`, nats of these steps given those before, which add up to the bound of the
         whole; and the particles: log(N w) `[B, N]` and the states `[h, *core states]`, each
-        `[B, N, size]`. Zeros are the particles of a new sequence.
+        `[B, N, size]`. It is log(N w) and not log w, so that zeros are those of a new sequence.
     """
     number = bound.num_samples
     x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))

@@ -18,7 +18,7 @@ from vrnn_tf.media import Medium
 from vrnn_tf.validation import check_choice
 
 _MAX_NUMBERS = 2**28  # that are held at once, 1 GiB
-_NOISE_SIZE = 64  # numbers, in the order of the noise of a step
+_NOISE_SIZE = 64  # numbers, about as many as the noise of one step
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,8 @@ from vrnn_tf.core.networks import build_once
 from vrnn_tf.core.recurrent_core import check_core, core_output_size
 from vrnn_tf.packing import Packing
 
-# Stands for the prior in a loop that does not need it: it is computed for all steps afterwards.
+# Stands for a Gaussian that a step does not have: a prior that is computed for all steps after the
+# loop, or prior and posterior of a model without a latent variable.
 DEFERRED = DiagonalGaussian(None, None)
 
 
@@ -127,7 +128,8 @@ class VRNNCell(keras.layers.Layer):
         recurrence  h_t       = f(phi_x(x_t), phi_z(z_t), h_{t-1})                             (7)
         posterior   z_t | x_t ~ N(loc, scale^2),  loc, scale = phi_enc(phi_x(x_t), h_{t-1})    (9)
 
-    A posterior that looks ahead also reads features of x_>t. The recurrence and the prior never do.
+    A posterior that looks ahead also reads features of x_t .. x_T. The recurrence and the prior
+    never do.
 
     The cell draws nothing. The noise of z comes in beside phi_x(x_t), so the cell is a
     deterministic function that runs, differentiates and converts like any other.
@@ -251,6 +253,7 @@ class VRNNCell(keras.layers.Layer):
         """Eq. (5): p(z_t | x_<t, z_<t), from h_{t-1} `[B, H]`."""
         if self.prior_network is not None:
             return self.prior_network(h_tm1)
+        # A product, because the number of rows may not be known before the step runs.
         zeros = ops.zeros_like(h_tm1[..., :1]) * ops.zeros((self.latent_size,), h_tm1.dtype)
         return DiagonalGaussian(zeros, zeros + 1.0)
 

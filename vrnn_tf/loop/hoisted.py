@@ -1,8 +1,8 @@
 """A `VRNNCell` as affine maps, for a loop that computes only what has to wait for the step before.
 
-Posterior -> z -> phi_z -> recurrence waits (Eqs. 7, 9). What the posterior and the core make of
-phi_x(x_t) is one product for all steps before the loop. In training, the prior (Eq. 5) and the
-decoder (Eq. 6) are products for all steps after it.
+The chain of posterior, z, phi_z and recurrence must wait for the step before (Eqs. 7, 9). What the
+posterior and the core make of phi_x(x_t) is one product for all steps before the loop. In training,
+the prior (Eq. 5) and the decoder (Eq. 6) are products for all steps after it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class HoistedCell:
             raw: `[T, B, 2 Z]`, the values of the posterior's last map.
             noise: `[T, B, Z]`.
         """
-        rows = ops.reshape(h_tm1, (-1, self.cell.hidden_size))  # what a network is given in a step
+        rows = ops.reshape(
+            h_tm1, (-1, self.cell.hidden_size)
+        )  # `[T B, H]`: networks expect the rank that a step has
         prior = DiagonalGaussian(
             *(ops.reshape(part, ops.shape(noise)) for part in self.cell.prior(rows))
         )

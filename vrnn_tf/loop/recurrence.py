@@ -19,7 +19,8 @@ class Recurrence(keras.layers.RNN):
     """`keras.layers.RNN` for a `VRNNCell`: the same function, computed faster.
 
     See `vrnn_tf.loop.hoisted` for what is taken out of the loop. In training, the gradient of a
-    weight is one product for all steps and can be taken once: see `vrnn_tf.loop.scan`.
+    weight is one product for all steps. Such gradients can be taken only once, see
+    `vrnn_tf.loop.scan`.
 
     Some cells run step by step, as `keras.layers.RNN` runs them. `plain_reason` then says why:
 
@@ -68,7 +69,11 @@ class Recurrence(keras.layers.RNN):
 
     @property
     def plain_reason(self) -> str | None:
-        """Why the cell runs step by step; None if it does not."""
+        """Why the cell runs step by step; None if it does not.
+
+        It is about the cell alone. `scan` also runs step by step for a decoder that is not made of
+        Dense layers, and for a likelihood with weights.
+        """
         if self.plain:
             return "plain=True"
         if keras.backend.backend() != "tensorflow":
@@ -108,8 +113,9 @@ class Recurrence(keras.layers.RNN):
 
         Args:
             step: `(parts, read, inputs, carried, states) -> (carried, states)`, without side
-                effects. `parts` are `StepParts` with the decoder; what stands in `read`, phi_x(x_t)
-                and the posterior's features, goes to `observe_step`.
+                effects. `parts` are `StepParts` with the decoder. `read`, phi_x(x_t) and the
+                posterior's features, is for `observe_step`. In the hoisted loop it is
+                `(None, None)`, because the maps have read both.
             decoder: `[phi_z(z_t), h_{t-1}] -> raw parameters`.
             read: phi_x(x) `[T, B, F]` and the posterior's features `[T, B, F + L]`.
             inputs: what the step itself reads, each `[T, ., .]`.

@@ -24,7 +24,7 @@ class Posterior(NamedTuple):
 
     Attributes:
         is_residual: whether its mean is relative to the prior's.
-        smooths: whether it also reads x_>t, through a recurrence that runs backwards.
+        smooths: whether it also reads x_t .. x_T, through a recurrence that runs backwards.
     """
 
     is_residual: bool
@@ -41,6 +41,8 @@ POSTERIORS = {
 
 class Construction:
     """Makes the layers of one model. The order of the calls decides the seeds of their weights.
+
+    The core, which is made before, has the first seeds.
 
     Args:
         likelihood: whose parameters the decoder gives.
@@ -73,7 +75,7 @@ class Construction:
         return self._network("phi_x", first=[embedding])
 
     def lookahead(self, posterior: Posterior, core: keras.Layer) -> keras.layers.RNN | None:
-        """The recurrence over phi_x(x_>t) of a posterior that smooths; None for the others."""
+        """The backward recurrence over phi_x(x) of a posterior that smooths; None for others."""
         if not (self.latent_size and posterior.smooths):
             return None
         size = [*self.widths["posterior"], core_output_size(core)][0]

@@ -17,7 +17,10 @@ class NatsPerSequence(keras.metrics.Metric):
 
     def __init__(self, name: str):
         super().__init__(name=name)
-        zeros = {"initializer": "zeros", "aggregation": "only_first_replica"}  # it gets totals
+        zeros = {
+            "initializer": "zeros",
+            "aggregation": "only_first_replica",
+        }  # it gets sums over all replicas
         self.total = self.add_variable((), name="total", **zeros)
         self.sequences = self.add_variable((), name="sequences", **zeros)
 

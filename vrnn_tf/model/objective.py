@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from vrnn_tf import bounds, replicas
+from vrnn_tf import bounds
 from vrnn_tf.bounds import Bound, Elbo
 from vrnn_tf.loop.interface import SequenceModel
 from vrnn_tf.validation import check_integer, check_number
@@ -92,7 +92,7 @@ class Objective(abc.ABC):
 
 
 class ElboObjective(Objective):
-    """Eq. (11). Weight, warm-up and free nats change its loss and not what the metrics show."""
+    """Eq. (11). Weight and free nats change its loss, in evaluation too, and never its metrics."""
 
     @property
     def metric_names(self):
@@ -100,12 +100,10 @@ class ElboObjective(Objective):
 
     def run(self, model, x, mask, seeds, states, start, calls, training):
         outputs, after = model.observe(x, mask, seeds, states, start, training)
-        rows = _count_rows(mask)
-        losses = [-ops.sum(outputs["log_likelihood"]) / rows]
-        if model.latent_size:
-            weight = self.weight(calls) if training else self.kl_weight
-            kl = bounds.with_free_bits(outputs["kl"], self.free_nats)
-            losses.append(weight * ops.sum(bounds.zero_masked(kl, mask)) / rows)
+        weight = self.weight(calls) if training else self.kl_weight
+        losses = Elbo.of(outputs).losses(mask, weight, self.free_nats)
+        if not model.latent_size:
+            losses = losses[:1]  # there is no KL
         return Outcome(outputs, losses, after)
 
     def values(self, outputs):
@@ -116,7 +114,7 @@ class ElboObjective(Objective):
 
 
 class ParticleObjective(Objective):
-    """IWAE or FIVO. With a weight other than 1 it trains on no bound, and the metrics show one."""
+    """IWAE or FIVO. The weight changes loss and metrics in training; evaluation shows the bound."""
 
     @property
     def metric_names(self):
@@ -130,7 +128,7 @@ class ParticleObjective(Objective):
         outputs = {self.bound.name: nats}
         if not training and states is None:
             outputs.update(model.observe(x, mask, seeds)[0])
-        return Outcome(outputs, [-ops.sum(nats) / _count_rows(mask)], after)
+        return Outcome(outputs, [-ops.sum(nats) / bounds.count_rows(mask)], after)
 
     def values(self, outputs):
         return {self.bound.name: ops.sum(outputs[self.bound.name])}
@@ -165,9 +163,3 @@ def make_objective(
                 f"Received {name}. Choose the bound 'elbo', or leave it out."
             )
     return ParticleObjective(bound, kl_weight, kl_warmup_steps, free_nats)
-
-
-def _count_rows(mask):
-    """How many rows `[B, T]` hold anything, at least 1. On each of several replicas, the mean."""
-    rows = replicas.total(ops.sum(ops.cast(ops.any(mask, axis=-1), "float32")))
-    return ops.maximum(rows, 1.0) / replicas.count()

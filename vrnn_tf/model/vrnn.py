@@ -80,8 +80,8 @@ class VRNN(ObservingModel):
         embedding_size: the length of the symbol vectors that phi_x starts with. A likelihood of
             symbols needs it, the others refuse it.
         prior: "conditional" (Eq. 5) or "standard_normal" (VRNN-I).
-        posterior: "filtering" (Eq. 9), "smoothing" (it also reads x_>t, through a recurrence that
-            runs backwards), "residual" (its mean is relative to the prior's) or
+        posterior: "filtering" (Eq. 9), "smoothing" (it also reads x_t .. x_T, through a recurrence
+            that runs backwards), "residual" (its mean is relative to the prior's) or
             "residual_smoothing".
         initialization: "glorot" (Keras's defaults) or "paper".
         max_norm: the largest norm of the columns of non-recurrent kernels, or None.
@@ -126,12 +126,10 @@ class VRNN(ObservingModel):
 
     Example:
 
-    >>> model = VRNN("gaussian_1d", latent_size=2)
+    >>> model = VRNN("gaussian_1d", latent_size=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: `likelihood` must be one of ['bernoulli', 'bivariate_gmm', 'categorical', \
-'discretized_logistic_mixture', \
-'gaussian', 'gmm', 'nade']. Received 'gaussian_1d'. Did you mean 'gaussian'?
+    ValueError: `likelihood` must be one of [...]. Received 'gaussian_1d'. Did you mean 'gaussian'?
     >>> model = VRNN("bivariate_gmm", latent_size=2, recurrent_units=8, hidden_units=4)
     >>> model(np.zeros((1, 5, 3), "float32"))["kl"].shape
     TensorShape([1, 5])

@@ -1,4 +1,4 @@
-"""Sets whole groups aside for validation where a data set comes without such a split."""
+"""Sets whole groups aside for a split where a data set comes without such a split."""
 
 from __future__ import annotations
 

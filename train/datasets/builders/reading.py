@@ -83,6 +83,6 @@ def read_files(
     if not is_sound:
         first = f" The first: {': '.join(total.reasons[0][1:])}" if total.reasons else ""
         raise ValueError(
-            f"None of the {len(items)} files of {split} could be read. Mend them, or remove them "
-            f"so that others take their place.{first}"
+            f"None of the {len(items)} files of {split} could be read. Repair or remove "
+            f"them.{first}"
         )
