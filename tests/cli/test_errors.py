@@ -5,11 +5,11 @@ import warnings
 import pytest
 import typer
 
-from vrnn_tf.cli.errors import clear_errors
+from vrnn_tf.cli.errors import readable_errors
 
 
 def failing(error):
-    @clear_errors()
+    @readable_errors()
     def command():
         raise error
 
@@ -43,7 +43,7 @@ def test_only_warnings_of_the_package_are_shown(capsys, monkeypatch):
     from vrnn_tf.train.checkpoints import RunWarning
 
     with warnings.catch_warnings():
-        clear_errors()(lambda: None)()
+        readable_errors()(lambda: None)()
         warnings.simplefilter("always")
         warnings.warn("versions differ", RunWarning, stacklevel=1)
         warnings.warn("of somebody else", UserWarning, stacklevel=1)

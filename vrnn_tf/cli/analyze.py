@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.cli.options import (
     DataDir,
     DataOptions,
@@ -22,7 +22,7 @@ from vrnn_tf.cli.options import (
 from vrnn_tf.validation import check_integer
 
 
-@clear_errors()
+@readable_errors()
 def analyze(
     run: Run,
     out: Out,

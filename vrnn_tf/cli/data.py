@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.cli.options import DataDir, DataOptions, PreparedDir, Strict, key_values
 from vrnn_tf.cli.tables import print_table
 
@@ -17,7 +17,7 @@ app = typer.Typer(help="List, describe and prepare data sets.", no_args_is_help=
 
 
 @app.command("list")
-@clear_errors()
+@readable_errors()
 def list_data() -> None:
     """Lists the data sets, what they hold and what they need."""
     from vrnn_tf.train import datasets
@@ -32,7 +32,7 @@ def list_data() -> None:
 
 
 @app.command()
-@clear_errors()
+@readable_errors()
 def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> None:
     """Shows what a data set is, its licence, its citation, its files and its options.
 
@@ -55,7 +55,7 @@ def info(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> No
 
 
 @app.command()
-@clear_errors()
+@readable_errors()
 def prepare(
     name: Annotated[str, typer.Argument(help="Name of a data set.")],
     data_dir: DataDir = None,

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from vrnn_tf import files
-from vrnn_tf.cli.errors import clear_errors
+from vrnn_tf.cli.errors import readable_errors
 
 
-@clear_errors()
+@readable_errors()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the demo.")] = Path("demo"),
 ) -> None:

@@ -14,7 +14,7 @@ _MAX_MESSAGE = 1_000  # characters
 
 
 @contextlib.contextmanager
-def clear_errors() -> Iterator[None]:
+def readable_errors() -> Iterator[None]:
     """Decorates a command: errors that a user can cause become one line and exit code 2."""
     warnings.filterwarnings("ignore", category=UserWarning, module="keras")
     warnings.showwarning = _show_warning

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.cli.options import (
     DataDir,
     DataOptions,
@@ -23,7 +23,7 @@ from vrnn_tf.cli.options import (
 from vrnn_tf.cli.tables import print_table
 
 
-@clear_errors()
+@readable_errors()
 def evaluate(
     run: Run,
     dataset: OtherDataset = None,

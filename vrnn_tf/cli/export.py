@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.cli.options import Out, Run
 
 
-@clear_errors()
+@readable_errors()
 def export(
     run: Run,
     out: Out,

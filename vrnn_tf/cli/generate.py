@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from vrnn_tf import media
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.cli.options import Out, Seed
 from vrnn_tf.cli.primer import read_primer
 from vrnn_tf.media import Medium
@@ -41,7 +41,7 @@ class Generator:
     denormalize: Callable[[np.ndarray], np.ndarray]
 
 
-@clear_errors()
+@readable_errors()
 def generate(
     source: Annotated[Path, typer.Argument(help="A run folder or an exported .tflite file.")],
     out: Out,

@@ -12,11 +12,11 @@ import typer
 
 from vrnn_tf import files
 from vrnn_tf.cli.config_options import add_config_options
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.train.config import TrainConfig, defaults
 
 
-@clear_errors()
+@readable_errors()
 @add_config_options
 def train(
     preset: Annotated[

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from vrnn_tf import files
-from vrnn_tf.cli.errors import clear_errors, import_tensorflow_quietly
+from vrnn_tf.cli.errors import import_tensorflow_quietly, readable_errors
 from vrnn_tf.cli.options import DataDir, DataOptions, OtherDataset, Split, absolute, key_values
 from vrnn_tf.cli.tables import print_table
 from vrnn_tf.validation import check_integer
 
 
-@clear_errors()
+@readable_errors()
 def verify(
     directory: Annotated[Path, typer.Argument(help="A folder that `vrnn export` wrote.")],
     run: Annotated[
