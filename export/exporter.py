@@ -117,7 +117,7 @@ def check_replaceable(directory: Path, overwrite: bool) -> None:
     if any(directory.iterdir()) and not metadata.is_export(directory):
         raise ValueError(
             f"{directory} is not empty and is not an earlier export. Choose another folder, or "
-            "pass overwrite=True to delete its content."
+            "empty it (in Python, overwrite=True does that)."
         )
 
 
