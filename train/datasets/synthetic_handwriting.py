@@ -227,6 +227,11 @@ class BuiltInHandwriting:
     DOWNLOADS: dict[str, tuple[str, str]] = {}
     Options = SyntheticHandwriting
 
+    @staticmethod
+    def needs() -> str:
+        """What a user has to bring, for people."""
+        return "nothing"
+
     @classmethod
     def prepare(
         cls, data_dir=None, prepared_dir=None, strict=False, beam=None, **options

@@ -25,9 +25,8 @@ def list_data() -> None:
     rows = []
     for name in datasets.names():
         cls = datasets.get(name)
-        needs = "files" if not cls.DOWNLOADS else "download or files"
-        needs = "nothing" if name == "synthetic_handwriting" else needs
-        rows.append({"name": name, "kind": cls.KIND, "description": cls.SUMMARY, "needs": needs})
+        about = {"kind": cls.KIND, "description": cls.SUMMARY, "needs": cls.needs()}
+        rows.append({"name": name, **about})
     print_table(sorted(rows, key=lambda row: (row["kind"], row["name"])))
 
 

@@ -20,7 +20,7 @@ def demo(
 ) -> None:
     """Trains on the built-in data, generates, exports, verifies, and leaves pictures.
 
-    This takes six to eight minutes on two cores. It replaces what an earlier demo left in the folder.
+    This takes six to eight minutes on two cores. It replaces an earlier demo in the folder.
 
     Example: `vrnn demo --out demo`
     """

@@ -250,6 +250,11 @@ class Builder(TfdsHooks, skip_registration=True):
         return {"records": counts, **(self.info.metadata or {})}
 
     @classmethod
+    def needs(cls) -> str:
+        """What a user has to bring, for people."""
+        return "download or files" if cls.DOWNLOADS else "files"
+
+    @classmethod
     def help(cls) -> str:
         """A sentence that ends an error about missing files."""
         return f"`vrnn data info {cls.name}` shows what to fetch and where to put it."
