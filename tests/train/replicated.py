@@ -15,6 +15,7 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import tiny_models
 import tiny_runs
 from vrnn_tf import replicas
 from vrnn_tf.train import distribute, pipeline, run
@@ -86,6 +87,25 @@ def like_workers(out):
     """The same run on two devices."""
     two_devices()
     train(out, "mirrored", checkpoint_every=2)
+
+
+def compiled_twice(out):
+    """How far a step moves the weights if the optimizer is compiled once, and if it is twice."""
+    two_devices()
+    x = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("float32")
+    moved = []
+    for times in (1, 2):
+        strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+        with strategy.scope():
+            model = tiny_models.make()
+            optimizer = keras.optimizers.SGD(1e-3, global_clipnorm=1e6)
+            for _ in range(times):
+                model.compile(optimizer)
+        before = [weight.numpy() for weight in model.trainable_weights]
+        model.fit(x, batch_size=4, shuffle=False, verbose=0)
+        after = [weight.numpy() for weight in model.trainable_weights]
+        moved.append(float(sum(np.abs(a - b).sum() for a, b in zip(after, before, strict=True))))
+    (out / "moved.json").write_text(json.dumps(moved))
 
 
 def stock(out):

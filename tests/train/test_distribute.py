@@ -170,3 +170,11 @@ def test_keras_still_fails_with_workers(workers, tmp_path):
     codes, stderr = end(workers("stock_multiworker", tmp_path)[0])
     assert codes == [1, 1]
     assert "PerReplica" in stderr or "Invalid reduction dimension" in stderr
+
+
+@pytest.mark.slow
+def test_an_optimizer_that_is_compiled_twice_takes_the_same_step(tmp_path):
+    call("compiled_twice", tmp_path)
+    once, twice = json.loads((tmp_path / "moved.json").read_text())
+    assert once > 0.0
+    np.testing.assert_allclose(twice, once, rtol=1e-4)
