@@ -7,6 +7,7 @@ tenth of a small model.
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,23 @@ def operators(path: Path) -> list[str]:
         name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
         names.add(f"CUSTOM:{code.customCode.decode()}" if code.customCode else name)
     return sorted(names)
+
+
+def check_operators(path: Path) -> None:
+    """Raises ValueError if an operator lacks inputs or outputs. LiteRT dies of such an operator."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        try:
+            model = schema.Model.GetRootAs(content, 0)
+            graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+            whole = all(
+                operator.InputsLength() and operator.OutputsLength()
+                for graph in graphs
+                for operator in map(graph.Operators, range(graph.OperatorsLength()))
+            )
+        except (struct.error, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"it is no flatbuffer that can be read: {error}") from None
+    if not whole:
+        raise ValueError("an operator has no inputs or no outputs")
 
 
 def compact(content: bytes) -> bytes:

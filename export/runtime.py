@@ -64,6 +64,7 @@ class LiteModel:
         _check_file(self.path)
         self.metadata = export_metadata.read(self.path.parent / export_metadata.FILE_NAME)
         self._check_digest()
+        self._check_operators()
         self.normalization = Normalization.from_dict(self.metadata["normalization"])
         self.max_steps: int = self.metadata["max_steps"]
         self.event_size: int = self.metadata["event_size"]
@@ -244,6 +245,14 @@ class LiteModel:
     def _damaged(self, error: Exception) -> ValueError:
         reason = " ".join(str(error).split())
         return ValueError(f"{self.path} is damaged: {reason:.500}. Copy or export it again.")
+
+    def _check_operators(self) -> None:
+        from .flatbuffer import check_operators
+
+        try:
+            check_operators(self.path)
+        except ValueError as error:
+            raise self._damaged(error) from None
 
     def _check_digest(self) -> None:
         digests = {file["sha256"] for file in self.metadata["files"].values()}

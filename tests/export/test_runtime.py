@@ -1,11 +1,15 @@
 """`LiteModel` draws and scores what Keras does, and explains files that it cannot run."""
 
+import hashlib
+import json
+import shutil
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 import tiny_models
 from tiny_exports import MAX_STEPS
@@ -91,3 +95,17 @@ def test_a_damaged_file_is_named(copy):
     (copy / "model.tflite").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"model.tflite is not the file that metadata.json"):
         LiteModel(copy / "model.tflite")
+
+
+def test_an_operator_without_inputs_is_refused_before_native_code_meets_it(directory, tmp_path):
+    folder = shutil.copytree(directory, tmp_path / "export")
+    path = folder / "model.tflite"
+    content = bytearray(path.read_bytes())
+    operator = schema.Model.GetRootAs(bytes(content), 0).Subgraphs(0).Operators(3)
+    content[operator._tab.Pos : operator._tab.Pos + 4] = bytes(4)  # its fields are lost
+    path.write_bytes(content)
+    described = json.loads((folder / "metadata.json").read_text())
+    described["files"]["model.tflite"]["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "metadata.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match="is damaged: an operator has no inputs or no outputs"):
+        LiteModel(path)

@@ -200,7 +200,7 @@ def test_command_lines(command, whole_run, whole_export, quick, tmp_path, monkey
             else text
             for text in line
         ]
-        vrnn(*filled, seconds=20)
+        vrnn(*filled)
 
     check()
     assert snapshot(whole_run.parent) == before[whole_run]
