@@ -27,6 +27,13 @@ def write_wav(path, samples, rate=16_000):
         file.writeframes(samples.astype("<i2").tobytes())
 
 
+def write_sounds(folder):
+    """Writes three recordings of which nothing is wrong."""
+    for name in ("a.wav", "b.WAV", "deep/er/c.wav"):
+        write_wav(folder / name, noise(len(name), 1_000))
+    return folder
+
+
 def sphere(samples, rate=16_000, coding="pcm", count=None):
     """The bytes of a NIST SPHERE file, as on the disc of TIMIT."""
     header = (

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from sound_files import noise, write_wav
+from sound_files import noise, write_sounds, write_wav
 from vrnn_tf.train import datasets
 
 AudioFolder = datasets.get("audio_folder")
@@ -12,10 +12,7 @@ AudioFolder = datasets.get("audio_folder")
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three recordings of which nothing is wrong."""
-    for name in ("a.wav", "b.WAV", "deep/er/c.wav"):
-        write_wav(tmp_path / "sounds" / name, noise(len(name), 1_000))
-    return tmp_path / "sounds"
+    return write_sounds(tmp_path / "sounds")
 
 
 @pytest.fixture

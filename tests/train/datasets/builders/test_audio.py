@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sound_files import REFUSED, noise, tone, write_wav
+from sound_files import REFUSED, noise, tone, write_sounds, write_wav
 from vrnn_tf import media
 from vrnn_tf.train import datasets
 from vrnn_tf.train.datasets.builders import audio
@@ -19,10 +19,7 @@ AudioFolder = datasets.get("audio_folder")
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three recordings of which nothing is wrong."""
-    for name in ("a.wav", "b.WAV", "deep/er/c.wav"):
-        write_wav(tmp_path / "sounds" / name, noise(len(name), 1_000))
-    return tmp_path / "sounds"
+    return write_sounds(tmp_path / "sounds")
 
 
 @pytest.fixture
